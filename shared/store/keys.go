@@ -1,0 +1,97 @@
+package store
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strconv"
+)
+
+// Shards is how many hash slots the accounts are spread over. It is part of the stored data: changing it needs an
+// empty Redis.
+const Shards = 64
+
+// Shard returns the shard of an account, 0 to Shards-1.
+func Shard(accountID string) int {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(accountID)) // a hash.Hash never returns an error
+	return int(hash.Sum32() % Shards)
+}
+
+// ShardTag is the hash tag that puts all keys of a shard into one Redis Cluster slot.
+func ShardTag(shard int) string { return "{s" + strconv.Itoa(shard) + "}" }
+
+// The keys of an account. All of them carry its shard's tag, so that one script can change several.
+
+// IntentKey holds the order intent of (account, client order ID): a hash.
+func IntentKey(accountID, clientOrderID string) string {
+	return accountKey("intent", accountID, clientOrderID)
+}
+
+// IdempotencyKey maps (account, Idempotency-Key) to its client order ID and body fingerprint: a string.
+func IdempotencyKey(accountID, key string) string { return accountKey("idempotency", accountID, key) }
+
+// BucketKey is the token bucket of (account, scope), for example scope "orders": a string.
+func BucketKey(accountID, scope string) string { return accountKey("bucket", accountID, scope) }
+
+// UpstreamBucketKey is the token bucket of what Alpaca allows the account a minute: a string.
+func UpstreamBucketKey(accountID string) string { return accountKey("bucket", accountID, "upstream") }
+
+// SnapshotKey is the cached account or positions of an account, kind "account" or "positions": a hash.
+func SnapshotKey(accountID, kind string) string { return accountKey("snapshot", accountID, kind) }
+
+// GenerationKey counts the changes of an account, so that a snapshot read before a change is not stored after it.
+func GenerationKey(accountID string) string { return accountKey("generation", accountID) }
+
+// SequenceKey counts the events of an account: a string.
+func SequenceKey(accountID string) string { return accountKey("sequence", accountID) }
+
+// SeenKey marks that an event of an account went into the outbox: a string.
+func SeenKey(accountID, eventID string) string { return accountKey("seen", accountID, eventID) }
+
+// CursorKey is the ID of the last trade event of an account that was taken over: a string.
+func CursorKey(accountID string) string { return accountKey("cursor", accountID) }
+
+// UpdatesLeaseKey is the lease on an account's trade-update stream: a hash.
+func UpdatesLeaseKey(accountID string) string { return accountKey("lease-updates", accountID) }
+
+// The keys of a shard.
+
+// OutboxKey is the shard's outbox: a stream.
+func OutboxKey(shard int) string { return "outbox:" + ShardTag(shard) }
+
+// OutboxLeaseKey is the lease on draining the shard's outbox: a hash.
+func OutboxLeaseKey(shard int) string { return "lease-outbox:" + ShardTag(shard) }
+
+// ActiveAccountsKey holds the shard's accounts with open orders, scored by the millisecond of their last order: a
+// sorted set.
+func ActiveAccountsKey(shard int) string { return "active:" + ShardTag(shard) }
+
+// The keys of the market carry the symbol as their tag.
+
+// QuoteKey is the cached latest quote of a stock: a hash.
+func QuoteKey(symbol string) string { return "quote:{" + symbol + "}" }
+
+// Keys that belong to nobody in particular.
+
+// RevokedTokenKey marks a token, by its jti, as revoked: a string that lives as long as the token.
+func RevokedTokenKey(tokenID string) string { return "revoked:{" + tokenID + "}" }
+
+// DeadLettersKey holds what no subscriber would take: a stream.
+func DeadLettersKey() string { return "dead-letters" }
+
+// The channels.
+
+// RevokedTokensChannel carries the jti of a token that was just revoked.
+func RevokedTokensChannel() string { return "auth.revoked" }
+
+// ActiveAccountsChannel carries the ID of an account that just got an order.
+func ActiveAccountsChannel() string { return "updates.active" }
+
+// accountKey is "kind:{s17}:account" or "kind:{s17}:account:rest".
+func accountKey(kind, accountID string, rest ...string) string {
+	key := fmt.Sprintf("%s:%s:%s", kind, ShardTag(Shard(accountID)), accountID)
+	for _, part := range rest {
+		key += ":" + part
+	}
+	return key
+}
