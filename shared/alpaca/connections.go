@@ -1,0 +1,102 @@
+package alpaca
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// newTransport builds the connection pool that all accounts share. HTTP/2 is used where the host offers it; pings
+// find connections that died silently.
+func newTransport(cfg Config, open *prometheus.GaugeVec) *http.Transport {
+	dialer := &net.Dialer{KeepAlive: keepAlivePeriod}
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
+	if cfg.TLS != nil {
+		tlsConfig = cfg.TLS.Clone()
+	}
+	if tlsConfig.ClientSessionCache == nil {
+		tlsConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+	}
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		TLSClientConfig:     tlsConfig,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConns:        0,
+		MaxIdleConnsPerHost: cfg.MaxIdleConnsPerHost,
+		MaxConnsPerHost:     cfg.MaxConnsPerHost,
+		IdleConnTimeout:     idleConnectionTimeout,
+		HTTP2:               &http.HTTP2Config{SendPingTimeout: connectionPingAfter, PingTimeout: connectionPingTimeout},
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			connection, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return count(connection, open.WithLabelValues(hostLabel(address))), nil
+		},
+	}
+}
+
+// newStreamTransport is the pool of the trade-event streams. They are long-lived and may be a thousand, so they must
+// not use up the connections that orders need.
+func newStreamTransport(cfg Config, open *prometheus.GaugeVec) *http.Transport {
+	cfg.MaxConnsPerHost = 0
+	transport := newTransport(cfg, open)
+	transport.DisableCompression = true // a compressor may hold events back
+	return transport
+}
+
+// countedConnection lowers the gauge once when it is closed.
+type countedConnection struct {
+	net.Conn
+	open  prometheus.Gauge
+	close sync.Once
+}
+
+func count(connection net.Conn, open prometheus.Gauge) net.Conn {
+	open.Inc()
+	return &countedConnection{Conn: connection, open: open}
+}
+
+// Close closes the connection and stops counting it.
+func (c *countedConnection) Close() error {
+	c.close.Do(c.open.Dec)
+	return c.Conn.Close()
+}
+
+// hostLabel drops the standard ports from host:port.
+func hostLabel(address string) string {
+	if host, found := strings.CutSuffix(address, ":443"); found {
+		return host
+	}
+	host, _ := strings.CutSuffix(address, ":80")
+	return host
+}
+
+// poolGauge registers connection_pool_size, or returns the one that another client of the process registered.
+func poolGauge(registerer prometheus.Registerer) (*prometheus.GaugeVec, error) {
+	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "connection_pool_size",
+		Help: "Open connections to an upstream host.",
+	}, []string{"host"})
+	if registerer == nil {
+		return gauge, nil
+	}
+	err := registerer.Register(gauge)
+	var registered prometheus.AlreadyRegisteredError
+	if errors.As(err, &registered) {
+		if existing, ok := registered.ExistingCollector.(*prometheus.GaugeVec); ok {
+			return existing, nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("alpaca: register connection_pool_size: %w", err)
+	}
+	return gauge, nil
+}

@@ -1,0 +1,54 @@
+package alpaca
+
+import (
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+)
+
+// Quote is the best bid and offer. A side without a quote has price 0 and size 0. Prices are USD, sizes shares.
+type Quote struct {
+	Timestamp   time.Time      `json:"t"`
+	AskExchange string         `json:"ax,omitempty"`
+	AskPrice    decimal.Number `json:"ap"`
+	AskSize     decimal.Number `json:"as"`
+	BidExchange string         `json:"bx,omitempty"`
+	BidPrice    decimal.Number `json:"bp"`
+	BidSize     decimal.Number `json:"bs"`
+	Conditions  []string       `json:"c,omitempty"`
+	Tape        string         `json:"z,omitempty"`
+}
+
+// Trade is one execution on an exchange. Price is USD, Size shares.
+type Trade struct {
+	Timestamp  time.Time      `json:"t"`
+	ID         uint64         `json:"i"`
+	Exchange   string         `json:"x,omitempty"`
+	Price      decimal.Number `json:"p"`
+	Size       decimal.Number `json:"s"`
+	Conditions []string       `json:"c,omitempty"`
+	Tape       string         `json:"z,omitempty"`
+	// Update is "canceled", "incorrect" or "corrected" for a trade that was changed afterwards.
+	Update string `json:"u,omitempty"`
+}
+
+// Bar is the open, high, low, close and volume of the interval that starts at Timestamp.
+type Bar struct {
+	Timestamp  time.Time      `json:"t"`
+	Open       decimal.Number `json:"o"`
+	High       decimal.Number `json:"h"`
+	Low        decimal.Number `json:"l"`
+	Close      decimal.Number `json:"c"`
+	Volume     decimal.Number `json:"v"`
+	TradeCount uint64         `json:"n"`
+	VWAP       decimal.Number `json:"vw"`
+}
+
+// Snapshot is the latest state of one symbol; what Alpaca does not have is nil.
+type Snapshot struct {
+	LatestTrade  *Trade `json:"latestTrade"`
+	LatestQuote  *Quote `json:"latestQuote"`
+	MinuteBar    *Bar   `json:"minuteBar"`
+	DailyBar     *Bar   `json:"dailyBar"`
+	PrevDailyBar *Bar   `json:"prevDailyBar"`
+}
