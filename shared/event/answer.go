@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/binding"
@@ -18,8 +19,10 @@ import (
 // maxErrorText keeps an error body within what Knative copies into a dead letter (1 KiB of base64).
 const maxErrorText = 512
 
-// readEvent decodes a request in binary or structured mode and checks what CloudEvents 1.0 requires.
-func readEvent(request *http.Request) (Event, error) {
+// ReadRequest decodes a request in binary or structured mode, at most maxBody bytes of it, and checks what
+// CloudEvents 1.0 requires. Errors are *problem.Error of kind InvalidRequest or BodyTooLarge.
+func ReadRequest(w http.ResponseWriter, request *http.Request, maxBody int64) (Event, error) {
+	request.Body = http.MaxBytesReader(w, request.Body, maxBody)
 	message := cehttp.NewMessageFromHttpRequest(request)
 	switch message.ReadEncoding() {
 	case binding.EncodingBinary, binding.EncodingStructured:
@@ -53,7 +56,7 @@ func answer(w http.ResponseWriter, err error, retryAfter time.Duration) {
 	}
 	text := failure.Kind.Code() + ": " + failure.Message
 	if len(text) > maxErrorText {
-		text = text[:maxErrorText]
+		text = strings.ToValidUTF8(text[:maxErrorText], "")
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -118,8 +118,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		answer(w, problem.MethodNotAllowed.New("events are posted"), 0)
 		return
 	}
-	request.Body = http.MaxBytesReader(w, request.Body, r.config.MaxBody)
-	e, err := readEvent(request)
+	e, err := ReadRequest(w, request, r.config.MaxBody)
 	if err == nil {
 		err = r.receive(request.Context(), e)
 	}
