@@ -77,8 +77,9 @@ func (c *Client) refusal(r call, response *http.Response, limit RateLimit) *Erro
 		Status: response.StatusCode, RequestID: requestID(response), Method: r.method, Path: r.path, RateLimit: limit,
 	}
 	parsed := failed.fill(body, r.cred.SecretKey)
-	if failed.Status == http.StatusTooManyRequests || failed.Status == http.StatusServiceUnavailable {
-		failed.RetryAfter = retryAfter(response.Header, limit, c.deps.Clock.Now())
+	failed.RetryAfter = retryAfter(response.Header, c.deps.Clock.Now())
+	if failed.Status == http.StatusTooManyRequests && failed.RetryAfter == 0 {
+		failed.RetryAfter = untilReset(limit, c.deps.Clock.Now())
 	}
 	failed.kinds = classify(r, failed, parsed)
 	if failed.Status < http.StatusBadRequest {

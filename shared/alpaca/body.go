@@ -25,6 +25,10 @@ type onceBody struct {
 	withdrawn bool
 }
 
+func newOnceBody(payload []byte) *onceBody {
+	return &onceBody{reader: bytes.NewReader(payload)}
+}
+
 // Read hands the body to the transport.
 func (b *onceBody) Read(p []byte) (int, error) {
 	b.mu.Lock()

@@ -1,7 +1,6 @@
 package alpaca
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,7 +62,7 @@ func (c *Client) attempt(ctx context.Context, r call, payload []byte, result any
 	track := &sending{}
 	request := c.request(track.follow(ctx, cancel), r)
 	if payload != nil {
-		track.body = &onceBody{reader: bytes.NewReader(payload)}
+		track.body = newOnceBody(payload)
 		request.Body, request.ContentLength = track.body, int64(len(payload))
 		request.Header.Set("Content-Type", "application/json")
 	}

@@ -11,8 +11,9 @@ import (
 
 const redacted = "[redacted]"
 
-// ErrNoCredentials is returned, before anything is sent, for a call whose key ID or secret key is empty.
-var ErrNoCredentials = errors.New("alpaca: key ID and secret key must not be empty")
+// ErrNoCredentials is returned, before anything is sent, for a call whose key ID or secret key is empty or can't be
+// sent in a header.
+var ErrNoCredentials = errors.New("alpaca: key ID and secret key must be printable ASCII and not be empty")
 
 // Credentials is the key pair of one Alpaca account. However it is printed, logged or marshalled, the secret key
 // does not appear.
@@ -49,8 +50,17 @@ func (c Credentials) MarshalLogObject(encoder zapcore.ObjectEncoder) error {
 }
 
 func (c Credentials) validate() error {
-	if c.KeyID == "" || c.SecretKey == "" {
+	if !sendable(c.KeyID) || !sendable(c.SecretKey) {
 		return ErrNoCredentials
 	}
 	return nil
+}
+
+func sendable(key string) bool {
+	for i := range len(key) {
+		if key[i] <= ' ' || key[i] > '~' {
+			return false
+		}
+	}
+	return key != ""
 }

@@ -40,9 +40,8 @@ func parseRateLimit(api string, header http.Header) RateLimit {
 	return parsed
 }
 
-// retryAfter is how long to wait after a refusal: Retry-After (seconds or a date), else until the limit resets. It
-// is 0 when Alpaca said nothing usable, and at most an hour.
-func retryAfter(header http.Header, limit RateLimit, now time.Time) time.Duration {
+// retryAfter reads the Retry-After header, seconds or a date; 0 when there is none, at most an hour.
+func retryAfter(header http.Header, now time.Time) time.Duration {
 	text := header.Get("Retry-After")
 	if seconds, err := strconv.Atoi(text); err == nil {
 		return boundWait(time.Duration(min(max(seconds, 0), 3600)) * time.Second)
@@ -50,6 +49,11 @@ func retryAfter(header http.Header, limit RateLimit, now time.Time) time.Duratio
 	if at, err := http.ParseTime(text); err == nil {
 		return boundWait(at.Sub(now))
 	}
+	return 0
+}
+
+// untilReset is how long the limit stays used up; 0 when Alpaca didn't say, at most an hour.
+func untilReset(limit RateLimit, now time.Time) time.Duration {
 	if limit.Reset.IsZero() {
 		return 0
 	}
