@@ -87,8 +87,8 @@ func New(eventType, source, accountID string, data any, options ...Option) (Even
 	return Builder{}.New(eventType, source, accountID, data, options...)
 }
 
-// New makes a valid event of a known type about an account (empty for none). Data is marshalled to JSON, or
-// taken as it is when it is a json.RawMessage. The error says which attribute is wrong.
+// New makes a valid event of a known type about an account (empty for none). Data is marshalled to JSON. The error
+// says which attribute is wrong.
 func (b Builder) New(eventType, source, accountID string, data any, options ...Option) (Event, error) {
 	if !Known(eventType) {
 		return Event{}, fmt.Errorf("make event: unknown type %q", eventType)

@@ -62,6 +62,10 @@ func OutboxKey(shard int) string { return "outbox:" + ShardTag(shard) }
 // OutboxLeaseKey is the lease on draining the shard's outbox: a hash.
 func OutboxLeaseKey(shard int) string { return "lease-outbox:" + ShardTag(shard) }
 
+// UnsettledKey holds the shard's intents without a final state, scored by the millisecond their lease ends: a sorted
+// set.
+func UnsettledKey(shard int) string { return "unsettled:" + ShardTag(shard) }
+
 // ActiveAccountsKey holds the shard's accounts with open orders, scored by the millisecond of their last order: a
 // sorted set.
 func ActiveAccountsKey(shard int) string { return "active:" + ShardTag(shard) }

@@ -1,0 +1,143 @@
+package bucket
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/opitios-ai/alpaca-knative/shared/clock"
+	"github.com/opitios-ai/alpaca-knative/shared/serve"
+	"github.com/opitios-ai/alpaca-knative/shared/store"
+)
+
+const (
+	// leaseShare is the part of a limit that one instance takes at a time; small limits are taken one by one.
+	leaseShare = 20
+	// leaseLife is how long leased tokens may be spent: it bounds what a quiet instance withholds from the others.
+	leaseLife = 500 * time.Millisecond
+	// maxSubjects bounds the memory; beyond it the idle subjects are forgotten.
+	maxSubjects = 20_000
+	// fallbackInstances is how many instances share a limit while Redis can't tell.
+	fallbackInstances = 4
+)
+
+// Limits are the native API's request limits per subject, by scope. Busy subjects are served from leases of a few
+// tokens, so that most requests cost no round trip. While Redis is away each instance allows a share of the limit:
+// reads go on, and no limit is lifted. Safe for concurrent use.
+type Limits struct {
+	bucket *Bucket
+	rates  map[string]Rate
+	clock  clock.Clock
+	logger *zap.Logger
+
+	mu       sync.Mutex
+	subjects map[subjectKey]*lease
+}
+
+var _ serve.Limits = (*Limits)(nil)
+
+type subjectKey struct{ scope, subject string }
+
+// lease is what this instance holds of one subject's bucket.
+type lease struct {
+	mu      sync.Mutex
+	tokens  int
+	grant   Grant
+	expires time.Time
+	denied  time.Time // until then the bucket is known to be empty
+	local   time.Time // theoretical arrival time of the fallback
+	used    time.Time
+}
+
+// NewLimits returns limits with the given rate for each scope.
+func NewLimits(bucket *Bucket, rates map[string]Rate, clk clock.Clock, logger *zap.Logger) *Limits {
+	return &Limits{bucket: bucket, rates: rates, clock: clk, logger: logger, subjects: make(map[subjectKey]*lease)}
+}
+
+// Take takes one token of scope for subject.
+func (l *Limits) Take(ctx context.Context, scope, subject string) (serve.Decision, error) {
+	rate, ok := l.rates[scope]
+	if !ok {
+		return serve.Decision{}, fmt.Errorf("no rate limit named %q", scope)
+	}
+	now := l.clock.Now()
+	held := l.lease(subjectKey{scope, subject}, now)
+	held.mu.Lock()
+	defer held.mu.Unlock()
+	held.used = now
+	if held.tokens > 0 && now.Before(held.expires) {
+		held.tokens--
+		return held.decision(rate, true), nil
+	}
+	if now.Before(held.denied) {
+		held.grant.RetryAfter = held.denied.Sub(now)
+		return held.decision(rate, false), nil
+	}
+	grant, err := l.bucket.Lease(ctx, store.BucketKey(subject, scope), rate, max(1, rate.Limit/leaseShare))
+	if err != nil {
+		l.logger.Warn("rate limit from the local share: redis is away", zap.String("scope", scope), zap.Error(err))
+		return held.fallback(rate, now), nil
+	}
+	held.grant = grant
+	if grant.Granted == 0 {
+		held.tokens, held.denied = 0, now.Add(grant.RetryAfter)
+		return held.decision(rate, false), nil
+	}
+	held.tokens, held.expires = grant.Granted-1, now.Add(leaseLife)
+	return held.decision(rate, true), nil
+}
+
+func (h *lease) decision(rate Rate, allowed bool) serve.Decision {
+	return serve.Decision{
+		Allowed: allowed, Limit: rate.Limit, Remaining: h.grant.Remaining + h.tokens,
+		Reset: h.grant.Reset, RetryAfter: h.grant.RetryAfter,
+	}
+}
+
+// fallback admits this instance's share of the limit by the same algorithm, in memory.
+func (h *lease) fallback(rate Rate, now time.Time) serve.Decision {
+	limit := max(1, rate.Limit/fallbackInstances)
+	interval := rate.Period / time.Duration(limit)
+	if h.local.Before(now) {
+		h.local = now
+	}
+	wait := h.local.Add(interval).Sub(now.Add(rate.Period))
+	if wait > 0 {
+		return serve.Decision{Limit: limit, Reset: h.local.Sub(now), RetryAfter: wait}
+	}
+	h.local = h.local.Add(interval)
+	return serve.Decision{Allowed: true, Limit: limit, Remaining: int(-wait / interval), Reset: h.local.Sub(now)}
+}
+
+func (l *Limits) lease(key subjectKey, now time.Time) *lease {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	held, ok := l.subjects[key]
+	if !ok {
+		if len(l.subjects) >= maxSubjects {
+			l.forget(now)
+		}
+		held = &lease{used: now}
+		l.subjects[key] = held
+	}
+	return held
+}
+
+// forget drops the subjects that no request named for a minute, or all when that is none: their leases were spent
+// from the bucket already, so that nobody gets more by it.
+func (l *Limits) forget(now time.Time) {
+	for key, held := range l.subjects {
+		if held.mu.TryLock() {
+			if now.Sub(held.used) > time.Minute {
+				delete(l.subjects, key)
+			}
+			held.mu.Unlock()
+		}
+	}
+	if len(l.subjects) >= maxSubjects {
+		clear(l.subjects)
+	}
+}

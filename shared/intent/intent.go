@@ -1,0 +1,257 @@
+// Package intent makes orders idempotent: before an order goes upstream it is written down as an intent, and every
+// repeat of it finds the intent instead of a second order.
+//
+// An intent goes reserved → acknowledged | rejected, or reserved → submitted (outcome unknown) → acknowledged |
+// rejected. Its owner holds it for a lease; after that whoever repeats the request, or the sweeper, takes it over with
+// a larger token and asks Alpaca what became of it before anything is sent again.
+package intent
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/opitios-ai/alpaca-knative/shared/bucket"
+	"github.com/opitios-ai/alpaca-knative/shared/store"
+)
+
+//go:embed reserve.lua
+var reserveLua string
+
+//go:embed settle.lua
+var settleLua string
+
+//go:embed yield.lua
+var yieldLua string
+
+// ErrTakenOver: the lease ran out and another owner settles the intent.
+var ErrTakenOver = errors.New("intent was taken over")
+
+// State is where an intent is in its life.
+type State string
+
+// The states.
+const (
+	Reserved     State = "reserved"     // written down, perhaps sent
+	Submitted    State = "submitted"    // sent, outcome unknown
+	Acknowledged State = "acknowledged" // Alpaca took the order
+	Rejected     State = "rejected"     // Alpaca refused the order
+)
+
+// Outcome is what Reserve found.
+type Outcome string
+
+// The outcomes.
+const (
+	// New: the intent is reserved; submit it.
+	New Outcome = "reserved"
+	// Resume: an owner left the intent behind; look it up upstream, and submit only if it is not there.
+	Resume Outcome = "resume"
+	// Replay: it is settled; Result is the answer.
+	Replay Outcome = "replay"
+	// InProgress: its owner is at work; RetryAfter says until when at most.
+	InProgress Outcome = "in_progress"
+	// Mismatch: the same key or client order ID with another body.
+	Mismatch Outcome = "mismatch"
+	// OrderLimit and UpstreamLimit: the account's order bucket, or what Alpaca allows it, is empty.
+	OrderLimit    Outcome = "order_limit"
+	UpstreamLimit Outcome = "upstream_limit"
+)
+
+const (
+	defaultLease = 15 * time.Second
+	defaultLife  = 48 * time.Hour
+	// seenLife is how long the outbox recognises a repeat of an event.
+	seenLife = 48 * time.Hour
+	// OutboxBound is the most events a shard's outbox holds, should the broker be away for long.
+	OutboxBound = 100_000
+)
+
+// Config are the limits of the order path; Orders and Upstream are required.
+type Config struct {
+	// Orders is the account's own order limit, Upstream what Alpaca allows the account.
+	Orders, Upstream bucket.Rate
+	// UpstreamReserve is how many upstream tokens orders leave for cancels.
+	UpstreamReserve int
+	// Lease is how long an owner may take to settle; 0 is 15 s, longer than any upstream call.
+	Lease time.Duration
+	// Life is how long an intent is remembered; 0 is 48 h.
+	Life time.Duration
+}
+
+// Store keeps the intents in Redis. Safe for concurrent use.
+type Store struct {
+	client                 redis.UniversalClient
+	config                 Config
+	reserve, settle, yield *redis.Script
+}
+
+// NewStore returns a store on client.
+func NewStore(client redis.UniversalClient, config Config) *Store {
+	if config.Lease == 0 {
+		config.Lease = defaultLease
+	}
+	if config.Life == 0 {
+		config.Life = defaultLife
+	}
+	return &Store{
+		client: client, config: config,
+		reserve: store.NewScript(reserveLua), settle: store.NewScript(settleLua), yield: store.NewScript(yieldLua),
+	}
+}
+
+// ID names an intent.
+type ID struct{ AccountID, ClientOrderID string }
+
+func (id ID) key() string { return store.IntentKey(id.AccountID, id.ClientOrderID) }
+
+// member is the intent's name in its shard's set of unsettled ones. Neither part can hold a line break.
+func (id ID) member() string { return id.AccountID + "\n" + id.ClientOrderID }
+
+// Request is what Reserve writes down.
+type Request struct {
+	ID
+	// IdempotencyKey is the caller's key, or empty.
+	IdempotencyKey string
+	// Fingerprint identifies the body.
+	Fingerprint string
+	// Body is what goes upstream; the sweeper sends it if the owner dies before it did.
+	Body []byte
+}
+
+// Reservation is the answer of Reserve.
+type Reservation struct {
+	Outcome Outcome
+	// Token proves ownership to Settle and Yield.
+	Token int64
+	State State
+	// Result is the stored answer of a settled intent.
+	Result []byte
+	// Orders is the state of the account's order bucket.
+	Orders bucket.Grant
+	// RetryAfter is how long to wait for InProgress and the limits.
+	RetryAfter time.Duration
+}
+
+// Reserve takes from both buckets and writes the intent down, or reports what stands in the way; one round trip.
+func (s *Store) Reserve(ctx context.Context, r Request) (Reservation, error) {
+	alias, hasKey := r.key(), 0
+	if r.IdempotencyKey != "" {
+		alias, hasKey = store.IdempotencyKey(r.AccountID, r.IdempotencyKey), 1
+	}
+	shard := store.Shard(r.AccountID)
+	keys := []string{
+		r.key(), alias, store.BucketKey(r.AccountID, "orders"), store.UpstreamBucketKey(r.AccountID),
+		store.UnsettledKey(shard), store.ActiveAccountsKey(shard),
+	}
+	values, err := s.reserve.Run(ctx, s.client, keys,
+		r.Fingerprint, r.ClientOrderID, hasKey, s.config.Lease.Milliseconds(), s.config.Life.Milliseconds(),
+		s.config.Orders.Limit, s.config.Orders.Period.Microseconds(),
+		s.config.Upstream.Limit, s.config.Upstream.Period.Microseconds(), s.config.UpstreamReserve,
+		r.Body, r.AccountID, r.member(), store.ActiveAccountsChannel()).Slice()
+	if err != nil {
+		return Reservation{}, fmt.Errorf("reserve intent %s: %w", r.ClientOrderID, err)
+	}
+	return reservationOf(values), nil
+}
+
+// reservationOf reads the eight values that reserve.lua returns.
+func reservationOf(values []any) Reservation {
+	text := func(i int) string { s, _ := values[i].(string); return s }
+	number := func(i int) int64 { n, _ := values[i].(int64); return n }
+	grant := bucket.GrantOf([]int64{number(4), number(5), number(6), number(7)})
+	return Reservation{
+		Outcome: Outcome(text(0)), Token: number(1), State: State(text(2)), Result: []byte(text(3)),
+		Orders: grant, RetryAfter: grant.RetryAfter,
+	}
+}
+
+// Settlement is how an intent ends.
+type Settlement struct {
+	ID
+	Token int64
+	// State is Acknowledged or Rejected.
+	State State
+	// Result is the answer that repeats will get.
+	Result []byte
+	// EventID and Event (a CloudEvent in JSON) go to the outbox; both empty for none. An event with an ID that is
+	// there already is not appended again.
+	EventID string
+	Event   []byte
+}
+
+// Settle ends the intent and appends its event, both or neither. It returns ErrTakenOver when the token is stale.
+func (s *Store) Settle(ctx context.Context, t Settlement) error {
+	shard := store.Shard(t.AccountID)
+	keys := []string{
+		t.key(), store.UnsettledKey(shard), store.OutboxKey(shard), store.SequenceKey(t.AccountID),
+		store.SeenKey(t.AccountID, t.EventID), store.GenerationKey(t.AccountID),
+		store.SnapshotKey(t.AccountID, "account"), store.SnapshotKey(t.AccountID, "positions"),
+	}
+	return s.guarded(ctx, "settle", s.settle, keys, t.Token, string(t.State), t.Result, t.member(), t.AccountID, t.Event,
+		seenLife.Milliseconds(), OutboxBound)
+}
+
+// Yield gives an intent with an unknown outcome to whoever comes next. It returns ErrTakenOver when somebody has it.
+func (s *Store) Yield(ctx context.Context, id ID, token int64) error {
+	keys := []string{id.key(), store.UnsettledKey(store.Shard(id.AccountID))}
+	return s.guarded(ctx, "yield", s.yield, keys, token, id.member())
+}
+
+func (s *Store) guarded(ctx context.Context, verb string, script *redis.Script, keys []string, args ...any) error {
+	done, err := script.Run(ctx, s.client, keys, args...).Int64()
+	if err != nil {
+		return fmt.Errorf("%s intent %s: %w", verb, keys[0], err)
+	}
+	if done == 0 {
+		return fmt.Errorf("%s intent %s: %w", verb, keys[0], ErrTakenOver)
+	}
+	return nil
+}
+
+// Abandoned is an intent whose owner is gone.
+type Abandoned struct {
+	ID
+	Fingerprint string
+	// Body is what went upstream, or should have.
+	Body []byte
+}
+
+// Abandoned returns up to limit intents of a shard that no owner holds any more.
+func (s *Store) Abandoned(ctx context.Context, shard, limit int) ([]Abandoned, error) {
+	now, err := store.Now(ctx, s.client)
+	if err != nil {
+		return nil, err
+	}
+	key := store.UnsettledKey(shard)
+	members, err := s.client.ZRangeArgs(ctx, redis.ZRangeArgs{
+		Key: key, ByScore: true, Start: "-inf", Stop: strconv.FormatInt(now.UnixMilli(), 10), Count: int64(limit),
+	}).Result()
+	if err != nil {
+		return nil, fmt.Errorf("unsettled intents of shard %d: %w", shard, err)
+	}
+	var found []Abandoned
+	for _, member := range members {
+		accountID, clientOrderID, _ := strings.Cut(member, "\n")
+		a := Abandoned{ID: ID{accountID, clientOrderID}}
+		fields, err := s.client.HMGet(ctx, a.key(), "fingerprint", "request").Result()
+		if err != nil {
+			return found, fmt.Errorf("read intent %s: %w", clientOrderID, err)
+		}
+		fingerprint, known := fields[0].(string)
+		if !known { // it outlived its own record: nothing is left to settle
+			s.client.ZRem(ctx, key, member)
+			continue
+		}
+		body, _ := fields[1].(string)
+		a.Fingerprint, a.Body = fingerprint, []byte(body)
+		found = append(found, a)
+	}
+	return found, nil
+}

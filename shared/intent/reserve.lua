@@ -1,0 +1,48 @@
+-- KEYS: intent, idempotency alias (the intent again if there is no key), order bucket, upstream bucket,
+--       unsettled intents of the shard, active accounts of the shard
+-- ARGV: fingerprint, client order ID, has idempotency key, lease ms, life ms,
+--       order limit, order period us, upstream limit, upstream period us, upstream reserve,
+--       request, account, member of the unsettled set, channel of active accounts
+-- Returns outcome, token, state, result, and gcra's four numbers of the order bucket (or wait in microseconds).
+local now = now_us()
+local now_ms = math.floor(now / 1000)
+local lease_ms, life_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
+local could, left, reset = gcra(KEYS[3], tonumber(ARGV[6]), tonumber(ARGV[7]), 1, 0, 0, now, 1)
+-- What a caller that is not charged sees: the dry run above took one token that it must not miss.
+left = left + could
+
+if ARGV[3] == '1' then
+  local alias = redis.call('GET', KEYS[2])
+  if alias and alias ~= ARGV[1] .. '|' .. ARGV[2] then return {'mismatch', 0, '', '', 0, left, reset, 0} end
+end
+
+local found = redis.call('HMGET', KEYS[1], 'state', 'fingerprint', 'token', 'lease', 'result')
+if found[1] then
+  if found[2] ~= ARGV[1] then return {'mismatch', 0, found[1], '', 0, left, reset, 0} end
+  if found[1] == 'acknowledged' or found[1] == 'rejected' then
+    return {'replay', tonumber(found[3]), found[1], found[5] or '', 0, left, reset, 0}
+  end
+  local lease = tonumber(found[4])
+  if lease > now_ms then return {'in_progress', 0, found[1], '', 0, left, reset, (lease - now_ms) * 1000} end
+  local token = redis.call('HINCRBY', KEYS[1], 'token', 1)
+  redis.call('HSET', KEYS[1], 'lease', now_ms + lease_ms)
+  redis.call('ZADD', KEYS[5], now_ms + lease_ms, ARGV[13])
+  return {'resume', token, found[1], '', 0, left, reset, 0}
+end
+
+-- Both buckets or none: look at the upstream bucket first, take from it only when the order bucket granted.
+local upstream, _, _, upstream_wait = gcra(KEYS[4], tonumber(ARGV[8]), tonumber(ARGV[9]), 1, tonumber(ARGV[10]), 0, now, 1)
+if upstream == 0 then return {'upstream_limit', 0, '', '', 0, left, reset, upstream_wait} end
+local granted, remaining, full, wait = gcra(KEYS[3], tonumber(ARGV[6]), tonumber(ARGV[7]), 1, 0, 0, now, 0)
+if granted == 0 then return {'order_limit', 0, '', '', 0, remaining, full, wait} end
+gcra(KEYS[4], tonumber(ARGV[8]), tonumber(ARGV[9]), 1, tonumber(ARGV[10]), 0, now, 0)
+
+redis.call('HSET', KEYS[1], 'state', 'reserved', 'fingerprint', ARGV[1], 'token', 1, 'lease', now_ms + lease_ms,
+  'request', ARGV[11])
+redis.call('PEXPIRE', KEYS[1], life_ms)
+if ARGV[3] == '1' then redis.call('SET', KEYS[2], ARGV[1] .. '|' .. ARGV[2], 'PX', life_ms) end
+redis.call('ZADD', KEYS[5], now_ms + lease_ms, ARGV[13])
+-- From here on the account may have fills to wait for, also if this process dies before it hears of the order.
+redis.call('ZADD', KEYS[6], now_ms, ARGV[12])
+redis.call('PUBLISH', ARGV[14], ARGV[12])
+return {'reserved', 1, 'reserved', '', granted, remaining, full, 0}

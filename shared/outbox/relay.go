@@ -1,0 +1,201 @@
+// Package outbox publishes the events that scripts appended together with the state they tell of. Each shard's
+// stream is drained by one instance at a time, in order; what a dead instance left is taken over when its lease ends.
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
+
+	"github.com/opitios-ai/alpaca-knative/shared/event"
+	"github.com/opitios-ai/alpaca-knative/shared/lease"
+	"github.com/opitios-ai/alpaca-knative/shared/store"
+)
+
+const (
+	// leaseLife is how long the events of a dead instance wait, and the bound of one publish.
+	leaseLife = 5 * time.Second
+	// pollEvery is how often an idle relay looks for what others left.
+	pollEvery = time.Second
+	// batch is how many entries one read takes; accountsAtOnce how many accounts are published in parallel.
+	batch          = 128
+	accountsAtOnce = 8
+	// retryEvery is the wait before an entry that the broker did not take, or a shard that another instance drains,
+	// is tried again.
+	retryEvery = 50 * time.Millisecond
+	maxRetry   = 2 * time.Second
+)
+
+// Publisher sends one event to the broker; event.Publisher is one.
+type Publisher interface {
+	Publish(ctx context.Context, e event.Event) error
+}
+
+// Relay drains the outbox of all shards. Create one with New, call Run once; Notify may be called concurrently.
+type Relay struct {
+	client    redis.UniversalClient
+	leases    *lease.Leases
+	publisher Publisher
+	logger    *zap.Logger
+	wake      chan struct{}
+
+	mu    sync.Mutex
+	dirty map[int]bool
+}
+
+// New returns a relay that publishes through publisher.
+func New(client redis.UniversalClient, leases *lease.Leases, publisher Publisher, logger *zap.Logger) *Relay {
+	return &Relay{
+		client: client, leases: leases, publisher: publisher, logger: logger,
+		wake: make(chan struct{}, 1), dirty: make(map[int]bool),
+	}
+}
+
+// Notify says that this instance appended to the account's shard: it is drained at once rather than at the next poll.
+func (r *Relay) Notify(accountID string) { r.mark(store.Shard(accountID)) }
+
+func (r *Relay) mark(shard int) {
+	r.mu.Lock()
+	r.dirty[shard] = true
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default: // a wake-up is waiting already
+	}
+}
+
+// Run drains until ctx ends.
+func (r *Relay) Run(ctx context.Context) {
+	poll := time.NewTimer(0) // at start: what others left
+	defer poll.Stop()
+	retry := retryEvery
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-poll.C:
+			r.find(ctx)
+			poll.Reset(pollEvery)
+		case <-r.wake:
+		}
+		if r.drainDirty(ctx) {
+			retry = retryEvery
+			continue
+		}
+		poll.Reset(retry)
+		retry = min(2*retry, maxRetry)
+	}
+}
+
+// Flush drains everything once more, for the time before exit; it returns what it could not publish.
+func (r *Relay) Flush(ctx context.Context) error {
+	r.find(ctx)
+	if !r.drainDirty(ctx) {
+		return errors.New("outbox: some events are left for another instance")
+	}
+	return nil
+}
+
+// find marks every shard that has entries, in one pipeline.
+func (r *Relay) find(ctx context.Context) {
+	lengths := make([]*redis.IntCmd, store.Shards)
+	_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for shard := range lengths {
+			lengths[shard] = pipe.XLen(ctx, store.OutboxKey(shard))
+		}
+		return nil
+	})
+	if err != nil {
+		if ctx.Err() == nil {
+			r.logger.Warn("outbox: can't look for events", zap.Error(err))
+		}
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for shard, length := range lengths {
+		if length.Val() > 0 {
+			r.dirty[shard] = true
+		}
+	}
+}
+
+// drainDirty drains the marked shards and reports whether all of them are empty; the others stay marked.
+func (r *Relay) drainDirty(ctx context.Context) bool {
+	r.mu.Lock()
+	shards := make([]int, 0, len(r.dirty))
+	for shard := range r.dirty {
+		shards = append(shards, shard)
+	}
+	clear(r.dirty)
+	r.mu.Unlock()
+	var wait sync.WaitGroup
+	clean := make([]bool, len(shards))
+	slots := make(chan struct{}, accountsAtOnce)
+	for i, shard := range shards {
+		wait.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			clean[i] = r.drainLogged(ctx, shard)
+		})
+	}
+	wait.Wait()
+	all := true
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, ok := range clean {
+		if !ok {
+			r.dirty[shards[i]] = true
+			all = false
+		}
+	}
+	return all
+}
+
+func (r *Relay) drainLogged(ctx context.Context, shard int) bool {
+	err := r.drain(ctx, shard)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, lease.ErrHeld) {
+		r.logger.Warn("outbox: events wait", zap.Int("shard", shard), zap.Error(err))
+	}
+	return err == nil
+}
+
+// drain publishes the shard's entries in order until it is empty.
+func (r *Relay) drain(ctx context.Context, shard int) error {
+	key := store.OutboxKey(shard)
+	if n, err := r.client.XLen(ctx, key).Result(); err != nil || n == 0 {
+		return err
+	}
+	held, err := r.leases.Acquire(ctx, store.OutboxLeaseKey(shard), leaseLife)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// Also when ctx has ended: another instance must not wait for the lease to run out.
+		released, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if err := r.leases.Release(released, held); err != nil {
+			r.logger.Warn("outbox: lease not released", zap.Error(err))
+		}
+	}()
+	for {
+		entries, err := r.client.XRangeN(ctx, key, "-", "+", batch).Result()
+		if err != nil {
+			return fmt.Errorf("read %s: %w", key, err)
+		}
+		if len(entries) == 0 {
+			return nil
+		}
+		if err := r.publishBatch(ctx, key, entries); err != nil {
+			return err
+		}
+		if err := r.leases.Renew(ctx, held, leaseLife); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package serve
+
+import (
+	"context"
+	"math"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/shared/problem"
+)
+
+// Limits takes from the rate limit that a scope ("quotes", "account") has for a subject (an account ID, or "ip:" and
+// an address). Implementations may be used concurrently.
+type Limits interface {
+	Take(ctx context.Context, scope, subject string) (Decision, error)
+}
+
+// Decision is what a rate limit said.
+type Decision struct {
+	Allowed bool
+	// Limit is how many requests the period allows, Remaining how many are left.
+	Limit, Remaining int
+	// Reset is how long until all of Limit is there again; RetryAfter how long to wait when not Allowed.
+	Reset, RetryAfter time.Duration
+}
+
+// SetRateLimit writes the X-RateLimit headers of d, the reset as a Unix time in seconds.
+func SetRateLimit(header http.Header, d Decision, now time.Time) {
+	header.Set("X-RateLimit-Limit", strconv.Itoa(d.Limit))
+	header.Set("X-RateLimit-Remaining", strconv.Itoa(max(0, d.Remaining)))
+	header.Set("X-RateLimit-Reset", strconv.FormatInt(now.Add(d.Reset).Unix()+1, 10))
+}
+
+// RateLimited is the problem of a request over its limit.
+func RateLimited(scope string, d Decision) error {
+	return problem.RateLimitExceeded.New("rate limit of %d exceeded", d.Limit).
+		With("limit", scope).With("allowed", d.Limit).After(d.RetryAfter)
+}
+
+func takeLimit(ctx context.Context, header http.Header, limits Limits, scope, subject string, now time.Time) error {
+	decision, err := limits.Take(ctx, scope, subject)
+	if err != nil {
+		return err
+	}
+	SetRateLimit(header, decision, now)
+	if !decision.Allowed {
+		return RateLimited(scope, decision)
+	}
+	return nil
+}
+
+// remoteHost is the address that limits callers without a token. The gateway and Knative's ingress are the peers in
+// front of us, so X-Forwarded-For is theirs; its last entry is what the nearest of them saw.
+func remoteHost(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// retryAfterSeconds rounds up: a client that waits one second too little is refused again.
+func retryAfterSeconds(wait time.Duration) string {
+	return strconv.Itoa(max(1, int(math.Ceil(wait.Seconds()))))
+}

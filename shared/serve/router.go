@@ -1,0 +1,187 @@
+package serve
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/opitios-ai/alpaca-knative/shared/auth"
+	"github.com/opitios-ai/alpaca-knative/shared/clock"
+	"github.com/opitios-ai/alpaca-knative/shared/problem"
+	"github.com/opitios-ai/alpaca-knative/shared/telemetry"
+)
+
+// Authenticator verifies a token; auth.Verifier is one.
+type Authenticator interface {
+	Verify(ctx context.Context, token string) (*auth.Claims, error)
+}
+
+// RouterConfig is what a Router needs. All but Limits are required.
+type RouterConfig struct {
+	// Title names the API in its documentation.
+	Title         string
+	Authenticator Authenticator
+	Limits        Limits
+	Clock         clock.Clock
+	Logger        *zap.Logger
+	Metrics       *telemetry.HTTP
+}
+
+// Router dispatches the native API's operations. Register everything before the first request; after that it may be
+// used concurrently.
+type Router struct {
+	config     RouterConfig
+	mux        *http.ServeMux
+	operations []*Operation
+	document   document
+}
+
+// NewRouter returns a router that serves /openapi.json and nothing else yet.
+func NewRouter(config RouterConfig) *Router {
+	r := &Router{config: config, mux: http.NewServeMux()}
+	r.mux.HandleFunc("GET /openapi.json", r.serveOpenAPI)
+	r.mux.HandleFunc("/", r.serveUnknown)
+	return r
+}
+
+// Mount serves a handler beside the operations: /metrics, /events, a socket. It is not in the documentation, and
+// neither authenticated nor limited here.
+func (rt *Router) Mount(pattern string, handler http.Handler) {
+	_, endpoint, found := strings.Cut(pattern, " ")
+	if !found {
+		endpoint = pattern
+	}
+	rt.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		exchangeOf(w).endpoint = endpoint
+		handler.ServeHTTP(w, r)
+	})
+}
+
+// Handle registers an operation with its handler. It panics on a pattern that stands twice, as http.ServeMux does.
+func Handle[Body, Data any](rt *Router, operation Operation, handler func(context.Context, *Request[Body]) (Data, error)) {
+	op := &operation
+	op.body, op.data = reflect.TypeFor[Body](), reflect.TypeFor[Data]()
+	rt.operations = append(rt.operations, op)
+	serve := func(w http.ResponseWriter, r *http.Request) {
+		e := exchangeOf(w)
+		e.endpoint = op.Path
+		request := &Request[Body]{Request: r, Answer: w.Header()}
+		var err error
+		if request.Claims, err = rt.admit(w, r, op); err != nil {
+			rt.fail(w, r, err)
+			return
+		}
+		if err = checkQuery(r, op); err == nil {
+			err = decodeBody(w, r, &request.Body)
+		}
+		if err != nil {
+			rt.fail(w, r, err)
+			return
+		}
+		data, err := handler(r.Context(), request)
+		if err != nil {
+			rt.fail(w, r, err)
+			return
+		}
+		rt.succeed(w, r, op.success(), data)
+	}
+	rt.mux.HandleFunc(op.Method+" "+op.Path, serve)
+}
+
+// ServeHTTP gives the request its ID and answers it.
+func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e := newExchange(w, r, rt.config.Clock.Now())
+	defer rt.finish(e, r)
+	path := canonicalPath(r.URL.Path)
+	if path != r.URL.Path {
+		r = withPath(r, path)
+	}
+	rt.mux.ServeHTTP(e, r)
+}
+
+// canonicalPath maps the forms that clients of the former service use to ours: /v1/... is /api/v1/..., and
+// .../stocks/quote/{symbol} is .../stocks/{symbol}/quote.
+func canonicalPath(path string) string {
+	if rest, ok := strings.CutPrefix(path, "/v1/"); ok && !strings.HasPrefix(rest, "corporate-actions") {
+		path = "/api/v1/" + rest
+	}
+	for _, class := range []string{"stocks", "options", "crypto"} {
+		if symbol, ok := strings.CutPrefix(path, "/api/v1/"+class+"/quote/"); ok && symbol != "" {
+			return "/api/v1/" + class + "/" + symbol + "/quote"
+		}
+	}
+	return path
+}
+
+// withPath is a shallow copy of r with another path, as http.StripPrefix makes it.
+func withPath(r *http.Request, path string) *http.Request {
+	copied := new(http.Request)
+	*copied = *r
+	url := *r.URL
+	url.Path, url.RawPath = path, ""
+	copied.URL = &url
+	return copied
+}
+
+// admit verifies the token, its permission, and takes the operation's limit.
+func (rt *Router) admit(w http.ResponseWriter, r *http.Request, op *Operation) (*auth.Claims, error) {
+	e := exchangeOf(w)
+	var claims *auth.Claims
+	subject := "ip:" + remoteHost(r)
+	if op.Permission != "" {
+		token, err := auth.Bearer(r)
+		if err != nil {
+			return nil, err
+		}
+		if claims, err = rt.config.Authenticator.Verify(r.Context(), token); err != nil {
+			return nil, err
+		}
+		e.accountID, subject = claims.AccountID, claims.AccountID
+	}
+	if op.Limit != "" && rt.config.Limits != nil {
+		if err := takeLimit(r.Context(), w.Header(), rt.config.Limits, op.Limit, subject, rt.config.Clock.Now()); err != nil {
+			return nil, err
+		}
+	}
+	if op.Permission != "" && !claims.Allows(op.Permission) {
+		return nil, problem.Forbidden.New("the token lacks the permission %q", op.Permission).With("permission", string(op.Permission))
+	}
+	return claims, nil
+}
+
+// checkQuery refuses a query parameter that the operation does not have: a misspelt one would be ignored silently.
+func checkQuery(r *http.Request, op *Operation) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	for name := range r.URL.Query() {
+		known := slices.ContainsFunc(op.Parameters, func(p Parameter) bool { return p.In == InQuery && p.Name == name })
+		if !known {
+			return problem.InvalidRequest.New("unknown query parameter %q", name).Field(name)
+		}
+	}
+	return nil
+}
+
+// serveUnknown answers a path that no operation has, or has under other methods only.
+func (rt *Router) serveUnknown(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		probe := new(http.Request)
+		*probe = *r
+		probe.Method = method
+		if _, pattern := rt.mux.Handler(probe); pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		rt.fail(w, r, problem.MethodNotAllowed.New("%s is not allowed here", r.Method).With("allowed", allowed))
+		return
+	}
+	rt.fail(w, r, problem.EndpointNotFound.New("no endpoint at this path"))
+}
