@@ -88,7 +88,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"header twice":        {signHS256(secret, duplicated(header, `"kid":"x"`), claims.text()), auth.ErrMalformed},
 		"claim twice":         {signHS256(secret, header.text(), duplicated(claims, `"account_id":"victim"`)), auth.ErrMalformed},
 		"claim in capitals":   {withClaims(claims.without("exp").with("EXP", start().Add(time.Hour).Unix())), auth.ErrMissingClaim},
-		"signature cut":       {good[:len(good)-2], auth.ErrSignature},
+		"signature cut":       {good[:len(good)-3], auth.ErrSignature},
 		"no signature":        {good[:dot+1], auth.ErrSignature},
 		"another key":         {signHS256(strings.Repeat("x", 32), header.text(), claims.text()), auth.ErrSignature},
 		"empty key":           {signHS256("", header.text(), claims.text()), auth.ErrSignature},
