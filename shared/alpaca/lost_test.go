@@ -242,14 +242,16 @@ func startResettingHTTP2(t *testing.T) *resettingHTTP2 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = listener.Close() })
 	server := &resettingHTTP2{url: "https://" + listener.Addr().String(), clientTLS: clientTLS}
+	stopped := make(chan struct{})
+	t.Cleanup(func() { close(stopped); _ = listener.Close() })
 	go func() {
 		for {
 			connection, err := listener.Accept()
 			if err != nil {
 				return
 			}
+			go func() { <-stopped; _ = connection.Close() }()
 			go server.serve(connection)
 		}
 	}()
