@@ -3,6 +3,7 @@ package auth_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,8 +134,19 @@ func TestWithoutRedisOnlyAdminIsRefused(t *testing.T) {
 	if stub.lookups != 4 || logs.Len() != 2 {
 		t.Fatalf("%d look-ups, %d log lines", stub.lookups, logs.Len())
 	}
-	if n := testutil.CollectAndCount(registry, "auth_revocation_unchecked_total"); n != 2 {
-		t.Fatalf("%d series", n)
+	want := `
+# HELP auth_revocation_unchecked_total Tokens whose revocation could not be checked, by outcome: accepted, or refused because of admin.
+# TYPE auth_revocation_unchecked_total counter
+auth_revocation_unchecked_total{outcome="accepted"} 1
+auth_revocation_unchecked_total{outcome="refused"} 1
+# HELP auth_token_verifications_total Access tokens seen, by result: cached, verified (not in the cache) or refused.
+# TYPE auth_token_verifications_total counter
+auth_token_verifications_total{result="cached"} 1
+auth_token_verifications_total{result="refused"} 1
+auth_token_verifications_total{result="verified"} 3
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want)); err != nil {
+		t.Fatal(err)
 	}
 	newVerifier(t, secretKeys(t), nil, clk, auth.WithMetrics(registry)) // two functions of one process share it
 }
@@ -230,6 +242,32 @@ func TestRevokeReachesCachedTokens(t *testing.T) {
 	}
 	if err := revocations.Revoke(t.Context(), "", claims.ExpiresAt); err == nil {
 		t.Fatal("revoked nothing without an error")
+	}
+}
+
+func TestWatchHearsEachRevocation(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	defer func() { _ = client.Close() }()
+	revocations := auth.NewRedisRevocations(client)
+	ctx, cancel := context.WithCancel(t.Context())
+	heard, missed, ended := make(chan string, 2), make(chan struct{}, 2), make(chan error, 1)
+	go func() {
+		ended <- revocations.Watch(ctx, func(jti string) { heard <- jti }, func() { missed <- struct{}{} })
+	}()
+	<-missed // the first subscription: nothing is known of what was before
+	for _, jti := range []string{"one", "two"} {
+		if err := revocations.Revoke(t.Context(), jti, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-heard; got != jti {
+			t.Fatalf("heard %q, want %q", got, jti)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
 	}
 }
 
