@@ -1,0 +1,116 @@
+package event_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/opitios-ai/alpaca-knative/shared/event"
+)
+
+const consumer = "order"
+
+func newRedis(t testing.TB) (*miniredis.Miniredis, *redis.Client) {
+	t.Helper()
+	server := miniredis.RunT(t)
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), MaxRetries: -1})
+	t.Cleanup(func() { _ = client.Close() })
+	return server, client
+}
+
+func begin(t *testing.T, d *event.Deduper, id string, want event.State) event.Token {
+	t.Helper()
+	token, state, err := d.Begin(t.Context(), consumer, source, id)
+	if err != nil || state != want {
+		t.Fatalf("Begin = %v, %v; want state %v", state, err, want)
+	}
+	return token
+}
+
+func TestDeduperFromNewToDone(t *testing.T) {
+	t.Parallel()
+	server, client := newRedis(t)
+	d := event.NewDeduper(client, event.DeduperConfig{})
+	begin(t, d, "1", event.StateNew)
+	begin(t, d, "1", event.StateInProgress)
+	if err := d.Done(t.Context(), consumer, source, "1"); err != nil {
+		t.Fatal(err)
+	}
+	begin(t, d, "1", event.StateDone)
+	server.FastForward(24 * time.Hour)
+	begin(t, d, "1", event.StateDone)
+	begin(t, d, "2", event.StateNew)
+}
+
+func TestDeduperRelease(t *testing.T) {
+	t.Parallel()
+	_, client := newRedis(t)
+	d := event.NewDeduper(client, event.DeduperConfig{})
+	token := begin(t, d, "1", event.StateNew)
+	if err := d.Release(t.Context(), consumer, source, "1", token); err != nil {
+		t.Fatal(err)
+	}
+	begin(t, d, "1", event.StateNew)
+}
+
+func TestDeduperLeaseEnds(t *testing.T) {
+	t.Parallel()
+	server, client := newRedis(t)
+	d := event.NewDeduper(client, event.DeduperConfig{})
+	crashed := begin(t, d, "1", event.StateNew)
+	server.FastForward(event.DefaultDedupeLease)
+	begin(t, d, "1", event.StateNew)
+	if err := d.Release(t.Context(), consumer, source, "1", crashed); err != nil {
+		t.Fatal(err)
+	}
+	begin(t, d, "1", event.StateInProgress) // the old token must not end the new holder's lease
+}
+
+func TestDeduperDoneOutlivesALostLease(t *testing.T) {
+	t.Parallel()
+	server, client := newRedis(t)
+	d := event.NewDeduper(client, event.DeduperConfig{})
+	begin(t, d, "1", event.StateNew)
+	server.FastForward(event.DefaultDedupeLease)
+	second := begin(t, d, "1", event.StateNew)
+	if err := d.Done(t.Context(), consumer, source, "1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Release(t.Context(), consumer, source, "1", second); err != nil {
+		t.Fatal(err)
+	}
+	begin(t, d, "1", event.StateDone)
+}
+
+func TestDeduperWithoutRedis(t *testing.T) {
+	t.Parallel()
+	server, client := newRedis(t)
+	d := event.NewDeduper(client, event.DeduperConfig{})
+	server.Close()
+	if _, _, err := d.Begin(t.Context(), consumer, source, "1"); err == nil {
+		t.Error("Begin must fail")
+	}
+	if d.Done(t.Context(), consumer, source, "1") == nil || d.Release(t.Context(), consumer, source, "1", "x") == nil {
+		t.Error("Done and Release must fail")
+	}
+}
+
+func TestKeyDedupe(t *testing.T) {
+	t.Parallel()
+	key := event.KeyDedupe("order", "/s", "1")
+	if !strings.HasPrefix(key, "dedupe:{order:") || !strings.HasSuffix(key, "}") || len(key) != len("dedupe:{order:}")+32 {
+		t.Errorf("got %s", key)
+	}
+	others := []string{
+		event.KeyDedupe("account", "/s", "1"), event.KeyDedupe("order", "/s", "2"), event.KeyDedupe("order", "/s1", ""),
+		event.KeyDedupe("order", "", "/s1"),
+	}
+	for _, other := range others {
+		if other == key {
+			t.Errorf("%s is not unique", key)
+		}
+	}
+}
