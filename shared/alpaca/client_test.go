@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -286,5 +287,59 @@ func TestLogHoldsNoSecret(t *testing.T) {
 	}
 	if fields := logs.All()[0].ContextMap(); fields["status"] != int64(403) || fields["path"] != "/v2/orders:by_client_order_id" {
 		t.Fatalf("fields = %v", fields)
+	}
+}
+
+func TestHTTP2IsUsedAndShared(t *testing.T) {
+	t.Parallel()
+	var connections sync.Map
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 {
+			t.Errorf("%s came by %s", r.URL.Path, r.Proto)
+		}
+		connections.Store(r.RemoteAddr, true)
+		answering(200, `{"id":"x"}`)(w, r)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	roots := server.Client().Transport.(*http.Transport).TLSClientConfig
+	client := newTestClient(t, Config{TradingURL: server.URL, DataURL: server.URL, TLS: roots}, Dependencies{})
+	if err := client.Warm(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for i := range 50 {
+		group.Go(func() {
+			cred := Credentials{KeyID: fmt.Sprintf("PK%d", i), SecretKey: testSecret}
+			if _, err := client.PlaceOrder(t.Context(), cred, testOrder()); err != nil {
+				t.Error(err)
+			}
+			if err := client.CancelOrder(t.Context(), cred, "o-1"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	count := 0
+	connections.Range(func(any, any) bool { count++; return true })
+	if count != 1 {
+		t.Errorf("50 accounts used %d connections, want 1", count)
+	}
+}
+
+func BenchmarkPlaceOrder(b *testing.B) {
+	server := httptest.NewServer(answering(200, `{"id":"x"}`))
+	defer server.Close()
+	client, err := New(Config{TradingURL: server.URL, DataURL: server.URL}, Dependencies{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := place(b.Context(), client); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
