@@ -71,6 +71,8 @@ type Stats struct {
 
 type counts struct {
 	accepted, refused, delivered, retried, deadLettered, dropped atomic.Uint64
+	// stopped is the part of dropped that Stop is to blame for.
+	stopped atomic.Uint64
 }
 
 // Broker takes events over HTTP and delivers them. It may be used concurrently.
@@ -174,13 +176,12 @@ func (b *Broker) URL() string {
 }
 
 // Stop takes no more events, delivers what is queued until ctx ends, and drops the rest, which the error then
-// counts (ErrDropped).
+// counts (ErrDropped). Stopping it again does no harm.
 func (b *Broker) Stop(ctx context.Context) error {
-	before := b.counts.dropped.Load()
 	shutdown := b.shutdown(ctx)
 	b.queue.drain(ctx)
 	b.client.CloseIdleConnections()
-	if lost := b.counts.dropped.Load() - before; lost > 0 {
+	if lost := b.counts.stopped.Load(); lost > 0 {
 		return fmt.Errorf("stop broker: %d %w", lost, ErrDropped)
 	}
 	return shutdown
@@ -228,8 +229,10 @@ func (b *Broker) publish(e event.Event, hops int, reply bool) error {
 	return nil
 }
 
+// drop gives up a delivery because the broker is stopped.
 func (b *Broker) drop(d delivery) {
 	b.counts.dropped.Add(1)
+	b.counts.stopped.Add(1)
 	b.config.Logger.Error("event lost: the broker was stopped", zap.String("trigger", d.trigger.Name),
 		zap.String("event_id", d.event.ID()), zap.String("event_type", d.event.Type()))
 }

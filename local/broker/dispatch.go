@@ -86,6 +86,10 @@ func (b *Broker) deadLetter(ctx context.Context, d delivery, failure outcome) {
 		log.Warn("event dead-lettered")
 		return
 	}
+	if ctx.Err() != nil {
+		b.drop(d)
+		return
+	}
 	b.counts.dropped.Add(1)
 	log.Error("event lost: the dead-letter sink failed", zap.Int("sink_status", result.status))
 }

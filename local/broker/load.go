@@ -1,10 +1,8 @@
 package broker
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 
 	"github.com/goccy/go-yaml"
@@ -34,8 +32,8 @@ func Load(dir fs.FS) (*Definition, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read manifest: %w", err)
 		}
-		if err := all.add(content); err != nil {
-			return nil, fmt.Errorf("%s: %w", path.Base(name), err)
+		if err := all.add(name, content); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return all.definition()
@@ -43,11 +41,17 @@ func Load(dir fs.FS) (*Definition, error) {
 
 // manifests collects what the files hold; Triggers may come before their Broker.
 type manifests struct {
-	brokers  []brokerManifest
-	triggers []triggerManifest
+	brokers  []inFile[brokerManifest]
+	triggers []inFile[triggerManifest]
 }
 
-func (m *manifests) add(content []byte) error {
+// inFile is a manifest and where it came from.
+type inFile[T any] struct {
+	file     string
+	manifest T
+}
+
+func (m *manifests) add(name string, content []byte) error {
 	if len(content) > maxManifest {
 		return fmt.Errorf("is larger than %d bytes", maxManifest)
 	}
@@ -59,14 +63,14 @@ func (m *manifests) add(content []byte) error {
 		if document.Body == nil {
 			continue
 		}
-		if err := m.addDocument(document.Body); err != nil {
+		if err := m.addDocument(name, document.Body); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (m *manifests) addDocument(document ast.Node) error {
+func (m *manifests) addDocument(name string, document ast.Node) error {
 	var head struct {
 		APIVersion string `yaml:"apiVersion"`
 		Kind       string `yaml:"kind"`
@@ -78,15 +82,15 @@ func (m *manifests) addDocument(document ast.Node) error {
 	case "EventType", "Kustomization":
 		return nil
 	case "Broker":
-		return appendStrict(&m.brokers, head.APIVersion, document)
+		return appendStrict(&m.brokers, name, head.APIVersion, document)
 	case "Trigger":
-		return appendStrict(&m.triggers, head.APIVersion, document)
+		return appendStrict(&m.triggers, name, head.APIVersion, document)
 	default:
 		return fmt.Errorf("kind: %q is not supported", head.Kind)
 	}
 }
 
-func appendStrict[T any](list *[]T, apiVersion string, document ast.Node) error {
+func appendStrict[T any](list *[]inFile[T], name, apiVersion string, document ast.Node) error {
 	if apiVersion != eventingVersion {
 		return fmt.Errorf("apiVersion: %q is not %s", apiVersion, eventingVersion)
 	}
@@ -94,7 +98,7 @@ func appendStrict[T any](list *[]T, apiVersion string, document ast.Node) error 
 	if err := yaml.NodeToValue(document, &manifest, yaml.Strict()); err != nil {
 		return fmt.Errorf("not supported: %w", err)
 	}
-	*list = append(*list, manifest)
+	*list = append(*list, inFile[T]{file: name, manifest: manifest})
 	return nil
 }
 
@@ -103,31 +107,34 @@ func (m *manifests) definition() (*Definition, error) {
 		return nil, fmt.Errorf("there must be one Broker, not %d", len(m.brokers))
 	}
 	broker := m.brokers[0]
-	if broker.Metadata.Name == "" {
-		return nil, errors.New("broker: metadata.name: is missing")
+	delivery, err := broker.manifest.delivery()
+	if err != nil {
+		return nil, fmt.Errorf("%s: broker %w", broker.file, err)
 	}
-	delivery := clusterDefault()
-	if broker.Spec.Delivery != nil {
-		var err error
-		if delivery, err = broker.Spec.Delivery.delivery("spec.delivery"); err != nil {
-			return nil, fmt.Errorf("broker %s: %w", broker.Metadata.Name, err)
+	result := &Definition{Name: broker.manifest.Metadata.Name, Triggers: make([]Trigger, 0, len(m.triggers))}
+	for _, found := range m.triggers {
+		name := found.manifest.Metadata.Name
+		taken := slices.ContainsFunc(result.Triggers, func(t Trigger) bool { return t.Name == name })
+		if name == "" || taken {
+			return nil, fmt.Errorf("%s: trigger %q: metadata.name: is missing or not unique", found.file, name)
 		}
-	}
-	result := &Definition{Name: broker.Metadata.Name, Triggers: make([]Trigger, 0, len(m.triggers))}
-	seen := make(map[string]bool, len(m.triggers))
-	for _, manifest := range m.triggers {
-		name := manifest.Metadata.Name
-		if name == "" || seen[name] {
-			return nil, fmt.Errorf("trigger %q: metadata.name: is missing or not unique", name)
-		}
-		seen[name] = true
-		trigger, err := manifest.trigger(result.Name, delivery)
+		trigger, err := found.manifest.trigger(result.Name, delivery)
 		if err != nil {
-			return nil, fmt.Errorf("trigger %s: %w", name, err)
+			return nil, fmt.Errorf("%s: trigger %s: %w", found.file, name, err)
 		}
 		result.Triggers = append(result.Triggers, trigger)
 	}
 	return result, nil
+}
+
+func (m *brokerManifest) delivery() (Delivery, error) {
+	if m.Metadata.Name == "" {
+		return Delivery{}, fieldError("metadata.name", "is missing")
+	}
+	if m.Spec.Delivery == nil {
+		return clusterDefault(), nil
+	}
+	return m.Spec.Delivery.delivery("spec.delivery")
 }
 
 // trigger checks a manifest. A Trigger's delivery replaces the Broker's as a whole, but for the dead-letter sink,
