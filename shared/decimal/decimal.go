@@ -59,6 +59,12 @@ func FromInt(n int64) Decimal {
 	return udecimal.MustFromInt64(n, 0)
 }
 
+// Digits returns how many digits d has after the point, trailing zeros left out.
+func Digits(d Decimal) int {
+	_, fraction, _ := strings.Cut(d.String(), ".")
+	return len(fraction)
+}
+
 // plainNotation rewrites "12.5e-3" as "0.0125" and leaves everything else as it is.
 func plainNotation(text string) (string, error) {
 	mantissa, exponentText, found := strings.Cut(strings.ToLower(text), "e")

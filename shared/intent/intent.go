@@ -30,6 +30,9 @@ var settleLua string
 //go:embed yield.lua
 var yieldLua string
 
+//go:embed forget.lua
+var forgetLua string
+
 // ErrTakenOver: the lease ran out and another owner settles the intent.
 var ErrTakenOver = errors.New("intent was taken over")
 
@@ -87,9 +90,10 @@ type Config struct {
 
 // Store keeps the intents in Redis. Safe for concurrent use.
 type Store struct {
-	client                 redis.UniversalClient
-	config                 Config
-	reserve, settle, yield *redis.Script
+	client          redis.UniversalClient
+	config          Config
+	reserve, settle *redis.Script
+	yield, forget   *redis.Script
 }
 
 // NewStore returns a store on client.
@@ -103,6 +107,7 @@ func NewStore(client redis.UniversalClient, config Config) *Store {
 	return &Store{
 		client: client, config: config,
 		reserve: store.NewScript(reserveLua), settle: store.NewScript(settleLua), yield: store.NewScript(yieldLua),
+		forget: store.NewScript(forgetLua),
 	}
 }
 
@@ -202,6 +207,13 @@ func (s *Store) Settle(ctx context.Context, t Settlement) error {
 func (s *Store) Yield(ctx context.Context, id ID, token int64) error {
 	keys := []string{id.key(), store.UnsettledKey(store.Shard(id.AccountID))}
 	return s.guarded(ctx, "yield", s.yield, keys, token, id.member())
+}
+
+// Forget removes an intent whose order certainly did not reach Alpaca, so that a repeat starts anew. It returns
+// ErrTakenOver when the token is stale.
+func (s *Store) Forget(ctx context.Context, id ID, token int64) error {
+	keys := []string{id.key(), store.UnsettledKey(store.Shard(id.AccountID))}
+	return s.guarded(ctx, "forget", s.forget, keys, token, id.member())
 }
 
 func (s *Store) guarded(ctx context.Context, verb string, script *redis.Script, keys []string, args ...any) error {

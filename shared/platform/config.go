@@ -36,7 +36,7 @@ type Config struct {
 	// JWTSecret is the HS256 key; JWTKeysFile a JWKS with more keys; JWTSigningKey names the one that signs.
 	JWTSecret     config.Secret `env:"JWT_SECRET"`
 	JWTKeysFile   string        `env:"JWT_KEYS_FILE"`
-	JWTSigningKey string        `env:"JWT_SIGNING_KEY"`
+	JWTSigningKey string        `env:"JWT_SIGNING_KEY_ID"`
 	JWTAlgorithms []string      `env:"JWT_ALGORITHMS"`
 	TokenLife     time.Duration `env:"TOKEN_LIFE" envDefault:"24h"`
 

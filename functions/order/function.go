@@ -1,0 +1,89 @@
+// Package order is the order function. An order's life here (DESIGN section 7): validate, reserve the intent (one
+// Redis round trip), submit once, settle the intent together with its event (the second), answer. A submit whose
+// outcome is unknown is looked up before anything is sent again.
+package order
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/shared/auth"
+	"github.com/opitios-ai/alpaca-knative/shared/intent"
+	"github.com/opitios-ai/alpaca-knative/shared/platform"
+	"github.com/opitios-ai/alpaca-knative/shared/serve"
+	"github.com/opitios-ai/alpaca-knative/shared/telemetry"
+)
+
+// Config is the order function's configuration.
+type Config struct {
+	platform.Config
+	// SweepEvery is how often intents that a dead instance left behind are looked for.
+	SweepEvery time.Duration `env:"SWEEP_EVERY" envDefault:"5s"`
+	// IntentLease is how long an instance may take over one order before others settle it.
+	IntentLease time.Duration `env:"INTENT_LEASE" envDefault:"15s"`
+}
+
+// Validate checks what the types can't.
+func (c *Config) Validate() error {
+	if c.Sink == "" {
+		return errors.New("K_SINK: required, the broker that order events go to")
+	}
+	if c.SweepEvery <= 0 {
+		return errors.New("SWEEP_EVERY: must be greater than 0")
+	}
+	if c.IntentLease <= 2*c.UpstreamTimeout {
+		return errors.New("INTENT_LEASE: must be more than twice UPSTREAM_TIMEOUT, or an order that is only slow is taken over")
+	}
+	return c.Config.Validate()
+}
+
+// Function is the order function. Create one with New; after Start it may be used concurrently.
+type Function struct {
+	*platform.Platform
+	config  Config
+	router  *serve.Router
+	intents *intent.Store
+	proofs  *auth.ProofVerifier
+	metrics *telemetry.Orders
+}
+
+var _ serve.Function = (*Function)(nil)
+
+// New builds the function without touching the network.
+func New(cfg Config, d platform.Dependencies) (*Function, error) {
+	base, err := platform.New(cfg.Config, d)
+	if err != nil {
+		return nil, err
+	}
+	f := &Function{
+		Platform: base, config: cfg,
+		intents: intent.NewStore(base.Redis, intent.Config{
+			Orders: cfg.OrderRate(), Upstream: cfg.UpstreamRate(), UpstreamReserve: cfg.CancelReserve, Lease: cfg.IntentLease,
+		}),
+		metrics: telemetry.NewOrders(d.Registerer, cfg.MetricsPerAccount),
+	}
+	if f.proofs, err = auth.NewProofVerifier(base.Keys, accountSecrets{base.Accounts}, d.Clock); err != nil {
+		return nil, err
+	}
+	f.router = base.NewRouter("Opitios Alpaca: orders")
+	f.routes()
+	platform.Events(f.router, f.receiver())
+	return f, nil
+}
+
+// Start begins the background work, the sweeper included.
+func (f *Function) Start(ctx context.Context) error {
+	if err := f.Platform.Start(ctx); err != nil {
+		return err
+	}
+	f.Go(f.sweepRegularly)
+	return nil
+}
+
+// ServeHTTP answers one request.
+func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.router.ServeHTTP(w, r) }
+
+// OpenAPI returns the function's OpenAPI 3.1 document.
+func (f *Function) OpenAPI() ([]byte, error) { return f.router.OpenAPI() }

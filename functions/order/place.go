@@ -1,0 +1,192 @@
+package order
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/bucket"
+	"github.com/opitios-ai/alpaca-knative/shared/event"
+	"github.com/opitios-ai/alpaca-knative/shared/intent"
+	"github.com/opitios-ai/alpaca-knative/shared/order"
+	"github.com/opitios-ai/alpaca-knative/shared/problem"
+	"github.com/opitios-ai/alpaca-knative/shared/vault"
+)
+
+// redisTimeout bounds each of an order's two round trips: without Redis an order is refused at once, never held.
+const redisTimeout = 150 * time.Millisecond
+
+// retrySoon is what a caller is told to wait when a dependency is away.
+const retrySoon = time.Second
+
+// placement is one order on its way, however it came.
+type placement struct {
+	account        vault.Account
+	assetClass     string
+	idempotencyKey string
+	request        alpaca.OrderRequest
+	fingerprint    string
+	arrived        time.Time
+	// causation is the ID of the request or event that asks for the order.
+	causation string
+}
+
+func (p *placement) id() intent.ID {
+	return intent.ID{AccountID: p.account.ID, ClientOrderID: p.request.ClientOrderID}
+}
+
+// newPlacement validates an order and gives it its identity.
+func (f *Function) newPlacement(account vault.Account, assetClass, idempotencyKey, causation string, r order.OrderRequest) (*placement, error) {
+	if assetClass != event.AssetClassUSEquity {
+		return nil, invalid("asset_class", "asset_class must be %s", event.AssetClassUSEquity)
+	}
+	request, err := validateStock(r)
+	if err != nil {
+		return nil, err
+	}
+	print, err := fingerprint(assetClass, r)
+	if err != nil {
+		return nil, err
+	}
+	request.ClientOrderID = clientOrderID(account.ID, r.ClientOrderID, idempotencyKey)
+	return &placement{
+		account: account, assetClass: assetClass, idempotencyKey: idempotencyKey, request: request, fingerprint: print,
+		arrived: f.Clock.Now(), causation: causation,
+	}, nil
+}
+
+// place takes an order to its answer: the order as Alpaca took it, or why not. The grant tells of the account's order
+// limit and is valid in either case.
+func (f *Function) place(ctx context.Context, p *placement) (order.Order, bucket.Grant, error) {
+	reservation, err := f.reserve(ctx, p)
+	if err != nil {
+		f.observe(p, "unavailable")
+		return order.Order{}, bucket.Grant{}, err
+	}
+	native, err := f.act(ctx, p, reservation)
+	return native, reservation.Orders, err
+}
+
+func (f *Function) reserve(ctx context.Context, p *placement) (intent.Reservation, error) {
+	body, err := json.Marshal(p.request)
+	if err != nil {
+		return intent.Reservation{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
+	defer cancel()
+	reservation, err := f.intents.Reserve(ctx, intent.Request{
+		ID: p.id(), IdempotencyKey: p.idempotencyKey, Fingerprint: p.fingerprint, Body: body,
+	})
+	if err != nil {
+		return intent.Reservation{}, problem.Unavailable.New("orders can't be taken right now").After(retrySoon).Because(err)
+	}
+	return reservation, nil
+}
+
+// act does what the reservation calls for.
+func (f *Function) act(ctx context.Context, p *placement, r intent.Reservation) (order.Order, error) {
+	switch r.Outcome {
+	case intent.New:
+		return f.submit(ctx, p, r.Token)
+	case intent.Resume:
+		return f.resume(ctx, p, r.Token)
+	case intent.Replay:
+		return replay(r)
+	case intent.InProgress:
+		return order.Order{}, problem.IdempotencyInProgress.New("this order is being placed").
+			With("client_order_id", p.request.ClientOrderID).After(min(r.RetryAfter, retrySoon))
+	case intent.Mismatch:
+		return order.Order{}, problem.IdempotencyMismatch.New("this Idempotency-Key or client_order_id was used for another order").
+			With("client_order_id", p.request.ClientOrderID)
+	case intent.OrderLimit:
+		f.observe(p, "limited")
+		return order.Order{}, problem.RateLimitExceeded.New("order limit of %d a minute exceeded", f.config.OrdersPerMinute).
+			With("limit", "orders").With("allowed", f.config.OrdersPerMinute).After(r.RetryAfter)
+	case intent.UpstreamLimit:
+		f.observe(p, "limited")
+		return order.Order{}, problem.RateLimitExceeded.New("what Alpaca allows the account, %d requests a minute, is used up", f.config.TradingRequestsPerMinute).
+			With("limit", "alpaca").With("allowed", f.config.TradingRequestsPerMinute).After(r.RetryAfter)
+	}
+	return order.Order{}, problem.Internal.New("internal error").Because(errors.New("unknown outcome " + string(r.Outcome)))
+}
+
+// submit sends a new order, once.
+func (f *Function) submit(ctx context.Context, p *placement, token int64) (order.Order, error) {
+	// A client that hangs up must not leave the order half-done: it is finished, and a repeat gets the answer.
+	ctx = context.WithoutCancel(ctx)
+	started := f.Clock.Now()
+	placed, err := f.Alpaca.PlaceOrder(ctx, p.account.Credentials, p.request)
+	f.logSubmit(p, placed, started, err)
+	if errors.Is(err, alpaca.ErrOutcomeUnknown) || errors.Is(err, alpaca.ErrDuplicateClientOrderID) {
+		// A duplicate proves that an order with this ID exists: ours, if we lost all memory of having sent it.
+		return f.resume(ctx, p, token)
+	}
+	return f.conclude(ctx, p, token, placed, err)
+}
+
+// conclude settles what Alpaca said for certain.
+func (f *Function) conclude(ctx context.Context, p *placement, token int64, placed *alpaca.Order, err error) (order.Order, error) {
+	switch {
+	case err == nil:
+		return f.acknowledge(ctx, p, token, placed)
+	case rejection(err):
+		return order.Order{}, f.reject(ctx, p, token, alpaca.Problem(err))
+	default: // certainly not taken: a repeat starts anew
+		f.forget(ctx, p, token)
+		f.observe(p, "unavailable")
+		return order.Order{}, alpaca.Problem(err).With("client_order_id", p.request.ClientOrderID)
+	}
+}
+
+// rejection reports whether Alpaca's answer is its last word on this order.
+func rejection(err error) bool {
+	for _, final := range []error{alpaca.ErrRejected, alpaca.ErrInsufficientFunds, alpaca.ErrInvalid, alpaca.ErrForbidden} {
+		if errors.Is(err, final) {
+			return true
+		}
+	}
+	return false
+}
+
+// forget removes the intent of an order that certainly did not reach Alpaca. Failing to is harmless: its lease ends by
+// itself, and whoever comes next looks it up first.
+func (f *Function) forget(ctx context.Context, p *placement, token int64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
+	defer cancel()
+	if err := f.intents.Forget(ctx, p.id(), token); err != nil {
+		f.Logger.Warn("intent keeps its lease", zap.String("account_id", p.account.ID),
+			zap.String("client_order_id", p.request.ClientOrderID), zap.Error(err))
+	}
+}
+
+// yield leaves an intent to whoever comes next. Failing to is harmless: its lease ends by itself.
+func (f *Function) yield(ctx context.Context, p *placement, token int64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
+	defer cancel()
+	if err := f.intents.Yield(ctx, p.id(), token); err != nil {
+		f.Logger.Warn("intent keeps its lease", zap.String("account_id", p.account.ID),
+			zap.String("client_order_id", p.request.ClientOrderID), zap.Error(err))
+	}
+}
+
+// logSubmit records each submit, also a failed one.
+func (f *Function) logSubmit(p *placement, placed *alpaca.Order, started time.Time, err error) {
+	now := f.Clock.Now()
+	orderID := ""
+	if placed != nil {
+		orderID = placed.ID
+	}
+	f.Logger.Info("order submitted",
+		zap.String("account_id", p.account.ID), zap.String("client_order_id", p.request.ClientOrderID), zap.String("order_id", orderID),
+		zap.String("symbol", p.request.Symbol), zap.Int64("gateway_microseconds", started.Sub(p.arrived).Microseconds()),
+		zap.Int64("upstream_microseconds", now.Sub(started).Microseconds()), zap.Bool("ok", err == nil), zap.NamedError("cause", err))
+}
+
+// observe counts one order. status is accepted, rejected, limited, unavailable or unknown.
+func (f *Function) observe(p *placement, status string) {
+	f.metrics.Observe(p.account.ID, p.account.Type, p.request.Side, status, f.Clock.Now().Sub(p.arrived))
+}

@@ -1,0 +1,106 @@
+package order
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"go.uber.org/zap"
+
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/event"
+	"github.com/opitios-ai/alpaca-knative/shared/intent"
+	"github.com/opitios-ai/alpaca-knative/shared/order"
+	"github.com/opitios-ai/alpaca-knative/shared/problem"
+)
+
+// source is the CloudEvents source of what this function publishes.
+const source = "/opitios/order"
+
+// refusal is how a rejected intent remembers its answer.
+type refusal struct {
+	Code    string         `json:"code"`
+	Status  int            `json:"status"`
+	Message string         `json:"message"`
+	Details map[string]any `json:"details,omitempty"`
+}
+
+// acknowledge settles an order that Alpaca took. The answer does not depend on Redis: the order exists.
+func (f *Function) acknowledge(ctx context.Context, p *placement, token int64, placed *alpaca.Order) (order.Order, error) {
+	native := order.FromAlpaca(placed)
+	changed := event.OrderChangedOf(p.account.ID, placed, placed.SubmittedAt)
+	// The trade-update source makes the same event, with the same ID, when it is first to hear of the order.
+	f.settle(ctx, p, token, intent.Acknowledged, native, placed.ID+":accepted", event.TypeOrderAccepted, changed)
+	f.observe(p, "accepted")
+	return native, nil
+}
+
+// reject settles an order that Alpaca refused, and returns the refusal.
+func (f *Function) reject(ctx context.Context, p *placement, token int64, why *problem.Error) error {
+	why = why.With("client_order_id", p.request.ClientOrderID)
+	changed := event.OrderChanged{
+		AccountID: p.account.ID, ClientOrderID: p.request.ClientOrderID, Symbol: p.request.Symbol, AssetClass: p.assetClass,
+		Side: p.request.Side, Type: p.request.Type, TimeInForce: p.request.TimeInForce, Status: alpaca.StatusRejected,
+		Reason: &event.Reason{Code: why.Kind.Code(), Message: why.Message}, OccurredAt: f.Clock.Now().UTC(),
+	}
+	stored := refusal{Code: why.Kind.Code(), Status: why.Kind.Status(), Message: why.Message, Details: why.Details}
+	f.settle(ctx, p, token, intent.Rejected, stored, p.request.ClientOrderID+":rejected", event.TypeOrderRejected, changed)
+	f.observe(p, "rejected")
+	return why
+}
+
+// settle writes the final state and its event. What can't be written now the sweeper writes later: the intent stays
+// unsettled until then, and a repeat finds the order at Alpaca.
+func (f *Function) settle(ctx context.Context, p *placement, token int64, state intent.State, result any, eventID, eventType string, changed event.OrderChanged) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
+	defer cancel()
+	err := f.settleOnce(ctx, p, token, state, result, eventID, eventType, changed)
+	if err == nil {
+		f.Relay.Notify(p.account.ID)
+		return
+	}
+	if !errors.Is(err, intent.ErrTakenOver) { // then the new owner settles it alike
+		f.Logger.Error("intent not settled, the sweeper will", zap.String("account_id", p.account.ID),
+			zap.String("client_order_id", p.request.ClientOrderID), zap.String("state", string(state)), zap.Error(err))
+	}
+}
+
+func (f *Function) settleOnce(ctx context.Context, p *placement, token int64, state intent.State, result any, eventID, eventType string, changed event.OrderChanged) error {
+	encoded, err := json.Marshal(result)
+	if err != nil {
+		return err
+	}
+	made, err := event.Builder{Clock: f.Clock}.New(eventType, source, p.account.ID, changed,
+		event.WithID(eventID), event.WithCausation(p.causation), event.WithCorrelation(p.request.ClientOrderID))
+	if err != nil {
+		return err
+	}
+	encodedEvent, err := json.Marshal(made)
+	if err != nil {
+		return err
+	}
+	return f.intents.Settle(ctx, intent.Settlement{
+		ID: p.id(), Token: token, State: state, Result: encoded, EventID: eventID, Event: encodedEvent,
+	})
+}
+
+// replay is the answer that the first request got.
+func replay(r intent.Reservation) (order.Order, error) {
+	if r.State == intent.Rejected {
+		var stored refusal
+		if err := json.Unmarshal(r.Result, &stored); err != nil {
+			return order.Order{}, problem.Internal.New("internal error").Because(err)
+		}
+		for _, kind := range problem.Kinds() {
+			if kind.Code() == stored.Code && kind.Status() == stored.Status {
+				return order.Order{}, &problem.Error{Kind: kind, Message: stored.Message, Details: stored.Details}
+			}
+		}
+		return order.Order{}, &problem.Error{Kind: problem.OrderRejected, Message: stored.Message, Details: stored.Details}
+	}
+	var native order.Order
+	if err := json.Unmarshal(r.Result, &native); err != nil {
+		return order.Order{}, problem.Internal.New("internal error").Because(err)
+	}
+	return native, nil
+}

@@ -1,0 +1,6 @@
+-- KEYS: intent, unsettled intents; ARGV: token, member
+-- Removes an intent whose order certainly did not reach Alpaca.
+if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('ZREM', KEYS[2], ARGV[2])
+return 1
