@@ -1,0 +1,180 @@
+// Package admin is the emulator's own API, on its own port: faults, prices, the clock, and the audit of orders.
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/emulator/access"
+	"github.com/opitios-ai/alpaca-knative/emulator/exchange"
+	"github.com/opitios-ai/alpaca-knative/emulator/fault"
+	"github.com/opitios-ai/alpaca-knative/emulator/session"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+)
+
+// maxBody bounds request bodies, in bytes.
+const maxBody = 1 << 20
+
+// Prices sets the price of a symbol.
+type Prices interface {
+	// SetPrice pins the price; an error when there is no such symbol.
+	SetPrice(symbol string, price decimal.Decimal) error
+	// ReleasePrice lets the price walk again; an error when there is no such symbol.
+	ReleasePrice(symbol string) error
+}
+
+// API answers the admin requests. It may be used concurrently.
+type API struct {
+	Exchange *exchange.Exchange
+	Clock    *session.Clock
+	Faults   *fault.Registry
+	Gate     *access.Gate
+	Prices   Prices
+}
+
+// Handler returns the API.
+func (api *API) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /emulator/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		write(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
+	mux.HandleFunc("GET /emulator/accounts", api.accounts)
+	mux.HandleFunc("GET /emulator/audit", api.audit)
+	mux.HandleFunc("GET /emulator/counters", api.counters)
+	mux.HandleFunc("GET /emulator/faults", api.listFaults)
+	mux.HandleFunc("POST /emulator/faults", api.addFault)
+	mux.HandleFunc("DELETE /emulator/faults", api.clearFaults)
+	mux.HandleFunc("DELETE /emulator/faults/{id}", api.removeFault)
+	mux.HandleFunc("POST /emulator/price", api.setPrice)
+	mux.HandleFunc("DELETE /emulator/price/{symbol}", api.releasePrice)
+	mux.HandleFunc("POST /emulator/clock", api.setClock)
+	return mux
+}
+
+func (api *API) accounts(w http.ResponseWriter, _ *http.Request) {
+	type account struct {
+		ID     string `json:"id"`
+		KeyID  string `json:"key_id"`
+		Number string `json:"account_number"`
+	}
+	list := []account{}
+	for _, opened := range api.Exchange.Accounts() {
+		list = append(list, account{opened.ID, opened.KeyID, opened.Number})
+	}
+	write(w, http.StatusOK, list)
+}
+
+func (api *API) audit(w http.ResponseWriter, r *http.Request) {
+	account, ok := api.Exchange.Account(r.URL.Query().Get("key_id"))
+	if !ok {
+		refuse(w, http.StatusNotFound, "key_id: no such account")
+		return
+	}
+	write(w, http.StatusOK, account.Accepted())
+}
+
+// counters tells how often each key was refused with 429.
+func (api *API) counters(w http.ResponseWriter, _ *http.Request) {
+	write(w, http.StatusOK, map[string]any{
+		"rate_limited": map[string]any{"trading": api.Gate.Trading.Refused(), "data": api.Gate.Data.Refused()},
+	})
+}
+
+func (api *API) listFaults(w http.ResponseWriter, _ *http.Request) {
+	write(w, http.StatusOK, api.Faults.List())
+}
+
+func (api *API) addFault(w http.ResponseWriter, r *http.Request) {
+	var wanted fault.Fault
+	if !read(w, r, &wanted) {
+		return
+	}
+	added, err := api.Faults.Add(wanted)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	write(w, http.StatusCreated, added)
+}
+
+func (api *API) clearFaults(w http.ResponseWriter, _ *http.Request) {
+	api.Faults.Clear()
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (api *API) removeFault(w http.ResponseWriter, r *http.Request) {
+	if !api.Faults.Remove(r.PathValue("id")) {
+		refuse(w, http.StatusNotFound, "id: no such fault")
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (api *API) setPrice(w http.ResponseWriter, r *http.Request) {
+	var wanted struct {
+		Symbol string         `json:"symbol"`
+		Price  decimal.Number `json:"price"`
+	}
+	if !read(w, r, &wanted) {
+		return
+	}
+	if err := api.Prices.SetPrice(wanted.Symbol, wanted.Price.Decimal); err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (api *API) releasePrice(w http.ResponseWriter, r *http.Request) {
+	if err := api.Prices.ReleasePrice(r.PathValue("symbol")); err != nil {
+		refuse(w, http.StatusNotFound, err.Error())
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (api *API) setClock(w http.ResponseWriter, r *http.Request) {
+	var wanted struct {
+		Time time.Time `json:"time"`
+	}
+	if !read(w, r, &wanted) {
+		return
+	}
+	if wanted.Time.IsZero() {
+		refuse(w, http.StatusBadRequest, "time: want an RFC 3339 time")
+		return
+	}
+	api.Clock.Set(wanted.Time)
+	api.Exchange.Sweep()
+	write(w, http.StatusOK, map[string]time.Time{"time": api.Clock.Now()})
+}
+
+// read decodes a body strictly; false when the refusal is already written.
+func read(w http.ResponseWriter, r *http.Request, target any) bool {
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(target)
+	if err == nil {
+		if _, rest := decoder.Token(); !errors.Is(rest, io.EOF) {
+			err = errors.New("data after the JSON value")
+		}
+	}
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return false
+	}
+	return true
+}
+
+func refuse(w http.ResponseWriter, status int, message string) {
+	write(w, status, map[string]string{"message": message})
+}
+
+func write(w http.ResponseWriter, status int, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(value) // a client that is gone is not our error
+}

@@ -1,0 +1,75 @@
+// Command cmd runs the Alpaca emulator on its own: go run ./emulator/cmd.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/opitios-ai/alpaca-knative/emulator"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "emulator:", err)
+		os.Exit(1) //nolint:gocritic // stop has nothing left to do
+	}
+}
+
+func run(ctx context.Context) error {
+	config, accounts := emulator.Config{}, 1
+	flag.StringVar(&config.Addr, "addr", "127.0.0.1:4001", "address of trading, market data and streams")
+	flag.StringVar(&config.AdminAddr, "admin-addr", "127.0.0.1:4002", "address of /emulator/")
+	flag.Uint64Var(&config.Seed, "seed", 1, "seed of the market")
+	flag.StringVar(&config.MarketClock, "clock", "always-open", "always-open, real, fixed or accelerated")
+	flag.IntVar(&config.TradingLimit, "trading-limit", 0, "trading requests a minute and key; 0: 200, negative: unlimited")
+	flag.IntVar(&config.DataLimit, "data-limit", 0, "market data requests a minute and key; 0: 200, negative: unlimited")
+	flag.DurationVar(&config.FillLatency, "fill-latency", 0, "time to a fill; 0: as in paper trading, negative: none")
+	flag.IntVar(&accounts, "accounts", 1, "how many paper accounts to open")
+	flag.Parse()
+	for i := range accounts {
+		config.Accounts = append(config.Accounts, emulator.Account{
+			KeyID: fmt.Sprintf("PKEMULATOR%010d", i+1), SecretKey: fmt.Sprintf("emulator-secret-%010d", i+1),
+		})
+	}
+	logger, err := zap.NewProduction()
+	if err != nil {
+		return fmt.Errorf("logger: %w", err)
+	}
+	alpaca, err := emulator.New(config, logger)
+	if err != nil {
+		return err
+	}
+	if err := alpaca.Start(ctx); err != nil {
+		return err
+	}
+	describe(alpaca, config.Accounts)
+	<-ctx.Done()
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return alpaca.Stop(grace)
+}
+
+// describe prints what an Alpaca developer needs; the keys are made up and open nothing but this emulator.
+func describe(alpaca *emulator.Emulator, accounts []emulator.Account) {
+	fmt.Printf("Alpaca emulator at %s (admin at %s/emulator/)\n\n", alpaca.URL(), alpaca.AdminURL())
+	const shown = 5
+	for i, account := range accounts {
+		if i == shown {
+			fmt.Printf("... and %d more accounts, numbered on\n", len(accounts)-shown)
+			break
+		}
+		fmt.Printf("export APCA_API_KEY_ID=%s APCA_API_SECRET_KEY=%s\n", account.KeyID, account.SecretKey)
+	}
+	fmt.Printf("export APCA_API_BASE_URL=%s APCA_API_DATA_URL=%s\n\n", alpaca.URL(), alpaca.URL())
+	fmt.Printf("curl -H \"APCA-API-KEY-ID: $APCA_API_KEY_ID\" -H \"APCA-API-SECRET-KEY: $APCA_API_SECRET_KEY\" %s/v2/account\n",
+		alpaca.URL())
+}

@@ -1,0 +1,87 @@
+package emulator
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/opitios-ai/alpaca-knative/emulator/session"
+	"github.com/opitios-ai/alpaca-knative/shared/clock"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+)
+
+// Account is one paper account that the emulator opens.
+type Account struct {
+	// ID is Alpaca's account ID, a UUID; empty: derived from KeyID.
+	ID        string
+	KeyID     string
+	SecretKey string
+	Cash      decimal.Decimal // USD; zero: 100,000
+}
+
+func (a Account) id() string {
+	if a.ID != "" {
+		return a.ID
+	}
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("alpaca-emulator/account/"+a.KeyID)).String()
+}
+
+// Config configures an Emulator. The zero value is a paper environment without accounts whose market never closes.
+type Config struct {
+	Accounts []Account
+	// Addr and AdminAddr are what to listen on; empty: a free port of 127.0.0.1.
+	Addr, AdminAddr string
+	// Seed decides the prices and the luck of every account; runs with one seed see one market.
+	Seed uint64
+	// MarketClock is always-open (the default), real, fixed or accelerated.
+	MarketClock string
+	// ClockStart is what a fixed or accelerated clock begins at; zero: now.
+	ClockStart time.Time
+	// ClockSpeed is how many seconds an accelerated clock makes of one; zero: 60.
+	ClockSpeed float64
+	// TradingLimit and DataLimit are requests a minute and key; zero: 200 as on Alpaca's free plan; negative: unlimited.
+	TradingLimit, DataLimit int
+	// FillLatency is the time from an order to the first look for a fill; zero: 20 to 800 ms at random as in paper trading;
+	// negative: everything happens within the request.
+	FillLatency time.Duration
+	// PartialFillProbability is how often an order is filled in part first; zero: Alpaca's 0.10; negative: never.
+	PartialFillProbability float64
+	// EventHistory is how many trade updates an account keeps for since and since_id; zero: 20,000.
+	EventHistory int
+	// Heartbeat is how often a quiet event stream carries a comment; zero: 15 s.
+	Heartbeat time.Duration
+	// Clock is where time comes from; nil: the machine's clock.
+	Clock clock.Clock
+}
+
+const (
+	defaultLimit     = 200
+	defaultHeartbeat = 15 * time.Second
+	defaultAddr      = "127.0.0.1:0"
+)
+
+func (c Config) withDefaults() Config {
+	if c.Addr == "" {
+		c.Addr = defaultAddr
+	}
+	if c.AdminAddr == "" {
+		c.AdminAddr = defaultAddr
+	}
+	if c.TradingLimit == 0 {
+		c.TradingLimit = defaultLimit
+	}
+	if c.DataLimit == 0 {
+		c.DataLimit = defaultLimit
+	}
+	if c.Heartbeat <= 0 {
+		c.Heartbeat = defaultHeartbeat
+	}
+	if c.Clock == nil {
+		c.Clock = clock.System{}
+	}
+	return c
+}
+
+func (c Config) clockSettings() session.Settings {
+	return session.Settings{Mode: session.Mode(c.MarketClock), Start: c.ClockStart, Speed: c.ClockSpeed}
+}

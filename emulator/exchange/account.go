@@ -1,0 +1,125 @@
+package exchange
+
+import (
+	"crypto/sha256"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/emulator/wire"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+)
+
+// Account is one paper account. All methods may be called concurrently.
+type Account struct {
+	ID        string
+	KeyID     string
+	Number    string
+	CreatedAt time.Time
+
+	secret   [sha256.Size]byte
+	exchange *Exchange
+
+	mu            sync.Mutex
+	configuration Configuration
+	cash          decimal.Decimal
+	reserved      decimal.Decimal // buying power that open orders hold
+	holdings      map[string]*holding
+	history       history
+	dice          *rand.Rand
+
+	orders     map[string]*entry // by ID
+	byClientID map[string]*entry // for ever: Alpaca never lets one be used again
+	submitted  []*entry          // in order of submission
+	open       map[string][]*entry
+
+	lastEquity decimal.Decimal // at lastClose
+	lastClose  time.Time       // the close before the present trading date
+	lastMargin decimal.Decimal // maintenance margin at lastClose
+}
+
+// Summary is the answer to GET /v2/account. Amounts are USD.
+type Summary struct {
+	ID, Number                               string
+	CreatedAt                                time.Time
+	Configuration                            Configuration
+	Cash, Equity, LastEquity                 decimal.Decimal
+	LongMarketValue, ShortMarketValue        decimal.Decimal
+	BuyingPower, RegulationTBuyingPower      decimal.Decimal
+	NonMarginableBuyingPower                 decimal.Decimal
+	InitialMargin, MaintenanceMargin         decimal.Decimal
+	LastMaintenanceMargin, SpecialMemorandum decimal.Decimal
+	Multiplier                               int64
+	ShortingEnabled                          bool
+	BalanceAsOf                              string
+}
+
+// Summary returns the account's money at this moment.
+func (a *Account) Summary() Summary {
+	now := a.exchange.clock.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.rollOver(now)
+	v := a.value(now)
+	s := Summary{
+		ID: a.ID, Number: a.Number, CreatedAt: a.CreatedAt, Configuration: a.configuration, Cash: a.cash,
+		Equity: v.equity, LastEquity: a.lastEquity, LongMarketValue: v.long, ShortMarketValue: v.short,
+		BuyingPower: a.buyingPower(v), InitialMargin: initialMargin(v), MaintenanceMargin: maintenanceMargin(v),
+		LastMaintenanceMargin: a.lastMargin, Multiplier: a.multiplier(v.equity),
+		ShortingEnabled: a.shortingEnabled(v.equity), BalanceAsOf: a.lastClose.Format(time.DateOnly),
+	}
+	excess := v.equity.Sub(s.InitialMargin)
+	s.SpecialMemorandum = positive(excess)
+	s.NonMarginableBuyingPower = positive(minimum(a.cash, excess).Sub(a.reserved))
+	s.RegulationTBuyingPower = s.NonMarginableBuyingPower
+	if s.Multiplier > 1 {
+		s.RegulationTBuyingPower = positive(excess.Mul(decimal.FromInt(2)).Sub(a.reserved))
+	}
+	return s
+}
+
+// initialMargin is half of all positions (Regulation T).
+func initialMargin(v valuation) decimal.Decimal { return v.gross().Mul(decimal.MustParse("0.5")) }
+
+// maintenanceMargin is 30 % of all positions, Alpaca's base rate.
+func maintenanceMargin(v valuation) decimal.Decimal { return v.gross().Mul(decimal.MustParse("0.3")) }
+
+func minimum(a, b decimal.Decimal) decimal.Decimal {
+	if a.LessThan(b) {
+		return a
+	}
+	return b
+}
+
+// rollOver remembers what the account was worth at the last close, once a trading date. Every entry to the account's
+// money calls it first, so that the positions are still those of that close.
+func (a *Account) rollOver(now time.Time) {
+	calendar := a.exchange.clock.Calendar
+	if now.Sub(a.lastClose) < time.Hour || !calendar.PreviousClose(now).After(a.lastClose) {
+		return
+	}
+	a.lastClose = calendar.PreviousClose(now)
+	v := a.value(a.lastClose)
+	a.lastEquity, a.lastMargin = v.equity, maintenanceMargin(v)
+	for _, held := range a.holdings {
+		held.overnightQty = held.qty
+	}
+}
+
+// Cash returns the account's cash, USD.
+func (a *Account) Cash() decimal.Decimal {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cash
+}
+
+// checkState refuses orders of an account that may not trade.
+func (a *Account) checkState(fractional bool) error {
+	if a.configuration.SuspendTrade {
+		return wire.Forbidden("new orders are rejected by user request")
+	}
+	if fractional && !a.configuration.FractionalTrading {
+		return wire.Forbidden("fractional trading is disabled for this account")
+	}
+	return nil
+}

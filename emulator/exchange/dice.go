@@ -1,0 +1,59 @@
+package exchange
+
+import (
+	"encoding/binary"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+)
+
+// entropy reads random bytes from an account's own source.
+type entropy struct{ source rand.Source }
+
+func readerOf(source rand.Source) io.Reader { return entropy{source} }
+
+// Read fills p; it never fails.
+func (e entropy) Read(p []byte) (int, error) {
+	var word [8]byte
+	for n := 0; n < len(p); n += len(word) {
+		binary.LittleEndian.PutUint64(word[:], e.source.Uint64())
+		copy(p[n:], word[:])
+	}
+	return len(p), nil
+}
+
+// between draws a duration from low to high.
+func (a *Account) between(low, high time.Duration) time.Duration {
+	return low + time.Duration(a.dice.Int64N(int64(high-low)))
+}
+
+// acknowledgeDelay is how long the venue takes to answer, as measured on a paper account.
+func (a *Account) acknowledgeDelay() time.Duration {
+	delay := a.between(5*time.Millisecond, 30*time.Millisecond)
+	if fill := a.exchange.settings.FillLatency; fill > 0 {
+		return min(delay, fill)
+	}
+	return delay
+}
+
+// fillDelay is how long after its submission an order is first looked at.
+func (a *Account) fillDelay() time.Duration {
+	if fill := a.exchange.settings.FillLatency; fill > 0 {
+		return fill
+	}
+	return a.between(30*time.Millisecond, 800*time.Millisecond)
+}
+
+// fillSize draws how much of an order is filled now: usually all, sometimes a part from one share to all but one.
+func (a *Account) fillSize(e *entry, remaining decimal.Decimal) decimal.Decimal {
+	if e.TimeInForce == FillOrKill || a.dice.Float64() >= a.exchange.settings.PartialFillProbability {
+		return remaining
+	}
+	whole, err := remaining.Trunc(0).Int64()
+	if err != nil || whole < 2 {
+		return remaining
+	}
+	return decimal.FromInt(1 + a.dice.Int64N(whole-1))
+}

@@ -1,0 +1,161 @@
+package exchange
+
+import (
+	"slices"
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/emulator/asset"
+	"github.com/opitios-ai/alpaca-knative/emulator/wire"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+)
+
+// Filter selects orders for GET /v2/orders. Empty fields select all; After, Until, BeforeID and AfterID are exclusive.
+type Filter struct {
+	Status    string // open, closed or all
+	Limit     int
+	After     time.Time
+	Until     time.Time
+	AfterID   string
+	BeforeID  string
+	Ascending bool
+	Symbols   []string
+	Side      Side
+	Classes   []asset.Class
+}
+
+// Order returns an order by its ID. A *wire.Failure when there is none.
+func (a *Account) Order(id string) (Order, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	found, err := a.find(id)
+	if err != nil {
+		return Order{}, err
+	}
+	return found.snapshot(), nil
+}
+
+// OrderByClientID returns an order by its client order ID. A *wire.Failure when there is none.
+func (a *Account) OrderByClientID(clientOrderID string) (Order, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	found, ok := a.byClientID[clientOrderID]
+	if !ok {
+		return Order{}, wire.NotFound("order not found for %s", clientOrderID)
+	}
+	return found.snapshot(), nil
+}
+
+// Orders lists orders by the time of their submission, newest first unless the filter says otherwise.
+func (a *Account) Orders(filter Filter) ([]Order, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	candidates := a.submitted
+	if filter.Status == "open" {
+		candidates = a.openOrders()
+	}
+	low, high, err := a.bounds(filter, candidates)
+	if err != nil {
+		return nil, err
+	}
+	candidates = candidates[low:max(low, high)]
+	orders := make([]Order, 0, min(len(candidates), filter.Limit))
+	for i := range candidates {
+		e := candidates[i]
+		if !filter.Ascending {
+			e = candidates[len(candidates)-1-i]
+		}
+		if !filter.selects(e) {
+			continue
+		}
+		if orders = append(orders, e.snapshot()); len(orders) == filter.Limit {
+			break
+		}
+	}
+	return orders, nil
+}
+
+// openOrders returns the account's open orders in order of submission.
+func (a *Account) openOrders() []*entry {
+	var open []*entry
+	for _, orders := range a.open {
+		open = append(open, orders...)
+	}
+	slices.SortFunc(open, func(x, y *entry) int { return x.number - y.number })
+	return open
+}
+
+// bounds returns the part of the candidates that lies within the filter's times and IDs.
+func (a *Account) bounds(filter Filter, candidates []*entry) (low, high int, err error) {
+	high = len(candidates)
+	after, before := filter.AfterID, filter.BeforeID
+	first := func(reached func(*entry) bool) int {
+		index := slices.IndexFunc(candidates, reached)
+		if index < 0 {
+			return len(candidates)
+		}
+		return index
+	}
+	if after != "" {
+		bound, err := a.find(after)
+		if err != nil {
+			return 0, 0, err
+		}
+		low = first(func(e *entry) bool { return e.number > bound.number })
+	}
+	if before != "" {
+		bound, err := a.find(before)
+		if err != nil {
+			return 0, 0, err
+		}
+		high = first(func(e *entry) bool { return e.number >= bound.number })
+	}
+	if !filter.After.IsZero() {
+		low = first(func(e *entry) bool { return e.CreatedAt.After(filter.After) })
+	}
+	if !filter.Until.IsZero() {
+		high = first(func(e *entry) bool { return !e.CreatedAt.Before(filter.Until) })
+	}
+	return low, high, nil
+}
+
+func (f *Filter) selects(e *entry) bool {
+	if f.Status == "closed" && !e.Status.Terminal() {
+		return false
+	}
+	if f.Side != "" && e.Side != f.Side {
+		return false
+	}
+	if len(f.Symbols) > 0 && !slices.Contains(f.Symbols, e.Asset.Symbol) {
+		return false
+	}
+	return len(f.Classes) == 0 || slices.Contains(f.Classes, e.Asset.Class)
+}
+
+// AcceptedOrder is one line of the audit: an order that the emulator took, whatever the client heard about it.
+type AcceptedOrder struct {
+	ID            string           `json:"id"`
+	ClientOrderID string           `json:"client_order_id"`
+	Symbol        string           `json:"symbol"`
+	Side          Side             `json:"side"`
+	Type          Type             `json:"type"`
+	Qty           *decimal.Decimal `json:"qty"`
+	Notional      *decimal.Decimal `json:"notional"`
+	AcceptedAt    time.Time        `json:"accepted_at"`
+	Status        Status           `json:"status"`
+	FilledQty     decimal.Decimal  `json:"filled_qty"`
+	Replaces      string           `json:"replaces,omitempty"`
+}
+
+// Accepted returns every order that the account ever accepted, oldest first: the truth that tests compare with.
+func (a *Account) Accepted() []AcceptedOrder {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	accepted := make([]AcceptedOrder, 0, len(a.submitted))
+	for _, e := range a.submitted {
+		accepted = append(accepted, AcceptedOrder{
+			ID: e.ID, ClientOrderID: e.ClientOrderID, Symbol: e.Asset.Symbol, Side: e.Side, Type: e.Type, Qty: e.Qty,
+			Notional: e.Notional, AcceptedAt: e.CreatedAt, Status: e.Status, FilledQty: e.FilledQty, Replaces: e.Replaces,
+		})
+	}
+	return accepted
+}

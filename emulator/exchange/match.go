@@ -1,0 +1,156 @@
+package exchange
+
+import (
+	"context"
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/emulator/market"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+)
+
+// look brings an order as far as the market lets it: expire, wake up at the open, trigger, fill.
+func (a *Account) look(e *entry, now time.Time) {
+	if e.Status.Terminal() || e.Status == StatusPendingNew {
+		return
+	}
+	if !now.Before(e.ExpiresAt) {
+		a.end(e, StatusExpired, now)
+		return
+	}
+	if !e.eligible(a.exchange.clock.Phase(now)) {
+		a.exchange.book.rest(e)
+		return
+	}
+	a.acknowledge(e, now)
+	a.fillWhileMarketable(e, now)
+	if e.Status.Terminal() {
+		return
+	}
+	if e.TimeInForce == ImmediateOrCancel || e.TimeInForce == FillOrKill {
+		a.end(e, StatusCanceled, now)
+		return
+	}
+	a.exchange.book.rest(e)
+}
+
+// fillWhileMarketable fills once. What a partial fill leaves is looked at again with the next price, or at once when
+// the exchange runs without latency.
+func (a *Account) fillWhileMarketable(e *entry, now time.Time) {
+	quote := a.exchange.market.Quote(e.Asset, now)
+	e.follow(a.exchange.market.Price(e.Asset, now))
+	for !e.Status.Terminal() {
+		price, ok := e.executable(quote)
+		if !ok {
+			return
+		}
+		qty := e.quantityAt(price)
+		if !qty.IsPos() {
+			a.end(e, StatusCanceled, now) // the dollars do not buy the smallest fraction of a share
+			return
+		}
+		a.execute(e, a.fillSize(e, qty), price, now)
+		if a.exchange.settings.FillLatency >= 0 || e.TimeInForce == ImmediateOrCancel {
+			return
+		}
+	}
+}
+
+// follow applies the last trade's price to a stop.
+func (e *entry) follow(price decimal.Decimal) {
+	if e.triggered || e.StopPrice == nil {
+		return
+	}
+	if e.Type == TrailingStop {
+		e.trail(price)
+	}
+	if e.Side == Buy {
+		e.triggered = price.GreaterThanOrEqual(*e.StopPrice)
+	} else {
+		e.triggered = price.LessThanOrEqual(*e.StopPrice)
+	}
+}
+
+// executable returns the price at which the order trades with the quote: buys at the ask, sells at the bid, limit orders
+// only when the quote reaches the limit.
+func (e *entry) executable(quote market.Quote) (decimal.Decimal, bool) {
+	if e.StopPrice != nil && !e.triggered {
+		return decimal.Decimal{}, false
+	}
+	limit := e.LimitPrice
+	if e.Type == Stop && e.Side == Buy {
+		bound := collar(*e.StopPrice)
+		limit = &bound
+	}
+	if e.Side == Buy {
+		return quote.AskPrice, limit == nil || limit.GreaterThanOrEqual(quote.AskPrice)
+	}
+	return quote.BidPrice, limit == nil || limit.LessThanOrEqual(quote.BidPrice)
+}
+
+// quantityAt returns the shares still to fill at a price.
+func (e *entry) quantityAt(price decimal.Decimal) decimal.Decimal {
+	if e.Notional == nil {
+		return e.remaining()
+	}
+	qty, err := e.Notional.Sub(e.filledCost).Div(price)
+	if err != nil { // no quote has the price zero
+		return decimal.Decimal{}
+	}
+	qty = qty.Trunc(quantityDigits)
+	if e.Side == Sell {
+		return minimum(qty, e.account.positionQty(e.Asset.Symbol))
+	}
+	return qty
+}
+
+// sweepUntil looks at the resting orders with every new price until ctx ends.
+func (x *Exchange) sweepUntil(ctx context.Context) {
+	ticker := time.NewTicker(sweepInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			x.Sweep()
+		}
+	}
+}
+
+// Sweep looks at all resting orders once.
+func (x *Exchange) Sweep() {
+	for _, group := range x.book.all() {
+		x.sweep(group)
+	}
+}
+
+// SweepSymbol looks at the resting orders of one symbol, whose price somebody just set.
+func (x *Exchange) SweepSymbol(symbol string) { x.sweep(x.book.on(symbol)) }
+
+func (x *Exchange) sweep(group []*entry) {
+	if len(group) == 0 {
+		return
+	}
+	now := x.clock.Now()
+	quote := x.market.Quote(group[0].Asset, now)
+	for _, e := range group {
+		if e.idle(quote, now) {
+			continue
+		}
+		e.account.mu.Lock()
+		if e.resting {
+			e.account.rollOver(now)
+			e.account.look(e, now)
+		}
+		e.account.mu.Unlock()
+	}
+}
+
+// idle reports, from what never changes about an order and so without its account's lock, that a look would do nothing.
+func (e *entry) idle(quote market.Quote, now time.Time) bool {
+	if e.Type != Limit || !now.Before(e.ExpiresAt) || e.queued.Load() {
+		return false
+	}
+	_, ok := e.executable(quote)
+	return !ok
+}

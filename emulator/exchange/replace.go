@@ -1,0 +1,181 @@
+package exchange
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/emulator/wire"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+)
+
+// ReplaceRequest is the body of PATCH /v2/orders/{id}; what is absent stays as it is.
+type ReplaceRequest struct {
+	Qty           Amount      `json:"qty"`
+	Notional      Amount      `json:"notional"`
+	TimeInForce   TimeInForce `json:"time_in_force"`
+	LimitPrice    Amount      `json:"limit_price"`
+	StopPrice     Amount      `json:"stop_price"`
+	Trail         Amount      `json:"trail"`
+	ClientOrderID string      `json:"client_order_id"`
+}
+
+// DecodeReplace reads a replacement from a request body. A *wire.Failure when it is not an object of the right shape.
+func DecodeReplace(body []byte) (ReplaceRequest, error) {
+	var request ReplaceRequest
+	if err := json.Unmarshal(body, &request); err != nil {
+		return ReplaceRequest{}, wire.BadBody()
+	}
+	return request, nil
+}
+
+// Replace asks for an order to be replaced and returns the new order, which lives once the venue agrees; until then the
+// old one may still fill, and then the new one is rejected. A *wire.Failure when a rule refuses it.
+func (a *Account) Replace(id string, change ReplaceRequest) (Order, error) {
+	now := a.exchange.clock.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.rollOver(now)
+	old, err := a.find(id)
+	if err != nil {
+		return Order{}, err
+	}
+	request, err := a.merge(old, change)
+	if err != nil {
+		return Order{}, err
+	}
+	if err := request.checkShape(); err != nil {
+		return Order{}, err
+	}
+	if err := request.checkAsset(old.Asset); err != nil {
+		return Order{}, err
+	}
+	candidate := a.draft(request, old.Asset, now)
+	candidate.inherit(old)
+	if err := a.admit(candidate, now); err != nil {
+		return Order{}, err
+	}
+	return a.startReplacement(old, candidate, now), nil
+}
+
+// merge returns the order that the change describes.
+func (a *Account) merge(old *entry, change ReplaceRequest) (OrderRequest, error) {
+	if err := old.replaceable(change); err != nil {
+		return OrderRequest{}, err
+	}
+	if err := a.claimable(change.ClientOrderID); err != nil {
+		return OrderRequest{}, err
+	}
+	request := OrderRequest{
+		Symbol: old.Asset.Symbol, Side: old.Side, Type: old.Type, TimeInForce: old.TimeInForce,
+		Qty: Amount{old.Qty}, LimitPrice: Amount{old.LimitPrice}, TrailPrice: Amount{old.TrailPrice},
+		TrailPercent: Amount{old.TrailPercent}, ExtendedHours: old.ExtendedHours, ClientOrderID: change.ClientOrderID,
+	}
+	if old.Type != TrailingStop {
+		request.StopPrice = Amount{old.StopPrice}
+	}
+	changed := overwrite(&request.Qty, change.Qty)
+	changed = overwrite(&request.LimitPrice, change.LimitPrice) || changed
+	changed = overwrite(&request.StopPrice, change.StopPrice) || changed
+	if old.TrailPercent != nil {
+		changed = overwrite(&request.TrailPercent, change.Trail) || changed
+	} else {
+		changed = overwrite(&request.TrailPrice, change.Trail) || changed
+	}
+	if change.TimeInForce != "" && change.TimeInForce != old.TimeInForce {
+		request.TimeInForce, changed = change.TimeInForce, true
+	}
+	if !changed && change.ClientOrderID == "" {
+		return OrderRequest{}, wire.Unprocessable("order parameters are not changed")
+	}
+	return request, nil
+}
+
+func overwrite(target *Amount, change Amount) bool {
+	if change.Value == nil || (target.Value != nil && target.Value.Equal(*change.Value)) {
+		return false
+	}
+	target.Value = change.Value
+	return true
+}
+
+func (e *entry) replaceable(change ReplaceRequest) error {
+	if e.Status == StatusReplaced {
+		return wire.Unprocessable("order already replaced")
+	}
+	if e.Status != StatusNew && e.Status != StatusPartiallyFilled {
+		return wire.Unprocessable("cannot replace order in %s status", e.Status)
+	}
+	if e.Notional != nil || change.Notional.Value != nil {
+		return wire.Unprocessable("notional orders cannot be replaced")
+	}
+	qty := change.Qty.Value
+	if qty == nil || qty.Equal(*e.Qty) {
+		return nil
+	}
+	if !e.Qty.Trunc(0).Equal(*e.Qty) {
+		return wire.Unprocessable("qty cannot be changed for fractional orders")
+	}
+	if !qty.Trunc(0).Equal(*qty) {
+		return wire.Unprocessable("qty must be integer")
+	}
+	if qty.LessThanOrEqual(e.FilledQty) && qty.IsPos() {
+		return wire.Unprocessable("qty must be > filled_qty")
+	}
+	return nil
+}
+
+// inherit makes the draft the replacement of an order: its quantity counts what the old order filled already.
+func (e *entry) inherit(old *entry) {
+	e.Replaces, e.Intent, e.replaces = old.ID, old.Intent, old
+	e.carry(old)
+	if e.Type == TrailingStop && old.HighWaterMark != nil {
+		e.HighWaterMark = nil
+		e.trail(*old.HighWaterMark)
+	}
+}
+
+func (e *entry) carry(old *entry) {
+	e.FilledQty, e.filledCost, e.triggered = old.FilledQty, old.filledCost, old.triggered && e.Type == StopLimit
+}
+
+func (a *Account) startReplacement(old, candidate *entry, now time.Time) Order {
+	a.register(candidate)
+	old.replacement = candidate
+	a.reserve(candidate)
+	answer := candidate.snapshot()
+	if a.exchange.settings.FillLatency < 0 {
+		a.completeReplacement(candidate, now)
+		return answer
+	}
+	old.Status, old.UpdatedAt = StatusPendingReplace, now
+	a.emit(string(StatusPendingReplace), old, now)
+	a.later(a.acknowledgeDelay(), candidate, a.completeReplacement)
+	return answer
+}
+
+// completeReplacement is the venue's consent: the new order takes the old one's place.
+func (a *Account) completeReplacement(candidate *entry, now time.Time) {
+	if candidate.Status.Terminal() {
+		return
+	}
+	old := candidate.replaces
+	candidate.carry(old)
+	if !candidate.remaining().IsPos() {
+		old.Status = StatusPartiallyFilled
+		a.refuseReplacement(old, now)
+		return
+	}
+	old.replacement, old.ReplacedBy = nil, candidate.ID
+	a.end(old, StatusReplaced, now)
+	a.activate(candidate)
+	a.acknowledge(candidate, now)
+	a.look(candidate, now)
+}
+
+// refuseReplacement rejects the order that was to take e's place, because e came to its end first.
+func (a *Account) refuseReplacement(e *entry, now time.Time) {
+	candidate := e.replacement
+	e.replacement = nil
+	candidate.FilledQty, candidate.filledCost = decimal.Decimal{}, decimal.Decimal{}
+	a.end(candidate, StatusRejected, now)
+}

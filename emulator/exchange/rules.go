@@ -1,0 +1,201 @@
+package exchange
+
+import (
+	"bytes"
+
+	"github.com/opitios-ai/alpaca-knative/emulator/asset"
+	"github.com/opitios-ai/alpaca-knative/emulator/wire"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+)
+
+// checkAsset applies the rules between an order and what it trades.
+func (r *OrderRequest) checkAsset(a *asset.Asset) error {
+	if len(r.AdvancedInstructions) > 0 && !bytes.Equal(r.AdvancedInstructions, []byte("null")) {
+		return wire.Forbidden("account not allowed to use advanced_instructions")
+	}
+	if !a.Tradable {
+		return wire.Forbidden("asset %q is not tradable", a.Symbol)
+	}
+	if err := checkIncrement("limit_price", r.LimitPrice.Value); err != nil {
+		return err
+	}
+	if err := checkIncrement("stop_price", r.StopPrice.Value); err != nil {
+		return err
+	}
+	if err := r.checkFraction(a); err != nil {
+		return err
+	}
+	return r.checkExtendedHours()
+}
+
+// checkIncrement refuses sub-penny prices: two decimals from a dollar on, four below (SEC Rule 612).
+func checkIncrement(name string, price *decimal.Decimal) error {
+	if price == nil {
+		return nil
+	}
+	digits := uint8(2)
+	if price.LessThan(decimal.FromInt(1)) {
+		digits = 4
+	}
+	if price.Trunc(digits).Equal(*price) {
+		return nil
+	}
+	return wire.Unprocessable("invalid %s %s. sub-penny increment does not fulfill minimum pricing criteria", name, price)
+}
+
+func (r *OrderRequest) fractional() bool {
+	return r.Notional.Value != nil || !r.Qty.Value.Trunc(0).Equal(*r.Qty.Value)
+}
+
+func (r *OrderRequest) checkFraction(a *asset.Asset) error {
+	if !r.fractional() {
+		return nil
+	}
+	if !a.Fractionable {
+		return wire.Forbidden("asset %q is not fractionable", a.Symbol)
+	}
+	if r.Type == TrailingStop {
+		return wire.Unprocessable("fractional orders must be market, limit, stop, or stop_limit orders")
+	}
+	if r.TimeInForce != Day {
+		return wire.Unprocessable("fractional orders must be DAY orders")
+	}
+	return nil
+}
+
+func (r *OrderRequest) checkExtendedHours() error {
+	if !r.ExtendedHours {
+		return nil
+	}
+	if r.Type == StopLimit {
+		return wire.Unprocessable("stop_limit orders are not eligible for extended hours trading")
+	}
+	if r.Type != Limit || (r.TimeInForce != Day && r.TimeInForce != GoodTillCanceled) {
+		return wire.Unprocessable("extended hours order must be DAY or GTC limit orders")
+	}
+	return nil
+}
+
+// checkWash refuses an order that could trade with another order of the same account, by the table of Alpaca's user
+// protection page. Trailing stops are exempt on either side.
+func (a *Account) checkWash(candidate *entry) error {
+	if candidate.Type == TrailingStop {
+		return nil
+	}
+	for _, open := range a.open[candidate.Asset.Symbol] {
+		if open.Side != candidate.Side && open != candidate.replaces && mayTradeWith(open, candidate) {
+			return wire.Forbidden("potential wash trade detected. use complex orders").
+				With("existing_order_id", open.ID).
+				With("reject_reason", "opposite side "+string(open.Type)+" order exists. use complex/limit/stop_limit orders")
+		}
+	}
+	return nil
+}
+
+func mayTradeWith(open, candidate *entry) bool {
+	switch open.Type {
+	case TrailingStop:
+		return false
+	case Market, Stop:
+		return true
+	}
+	if candidate.Type == Market || candidate.Type == Stop {
+		return true
+	}
+	buy, sell := open.LimitPrice, candidate.LimitPrice
+	if open.Side == Sell {
+		buy, sell = sell, buy
+	}
+	return buy.GreaterThanOrEqual(*sell)
+}
+
+// checkOpposite refuses to open a position on one side while an order to open the other side is waiting.
+func (a *Account) checkOpposite(candidate *entry) error {
+	if !candidate.Intent.opens() {
+		return nil
+	}
+	for _, open := range a.open[candidate.Asset.Symbol] {
+		if open.Side == candidate.Side || !open.Intent.opens() {
+			continue
+		}
+		if candidate.Side == Buy {
+			return wire.Forbidden("cannot open a long buy while a short sell order is open")
+		}
+		return wire.Forbidden("cannot open a short sell while a long buy order is open")
+	}
+	return nil
+}
+
+// checkShort applies the rules for opening a short position.
+func (a *Account) checkShort(candidate *entry, equity decimal.Decimal) error {
+	if candidate.Intent != SellToOpen {
+		return nil
+	}
+	if candidate.Notional != nil || !candidate.Qty.Trunc(0).Equal(*candidate.Qty) {
+		return wire.Unprocessable("fractional orders cannot be sold short")
+	}
+	if !candidate.Asset.Shortable || !candidate.Asset.EasyToBorrow {
+		return wire.Unprocessable("asset %q cannot be sold short", candidate.Asset.Symbol)
+	}
+	if !a.shortingEnabled(equity) {
+		return wire.Forbidden("account is not allowed to short")
+	}
+	return nil
+}
+
+// checkAvailable makes sure that an order to close does not sell more than the account holds free.
+func (a *Account) checkAvailable(candidate *entry) error {
+	if candidate.Intent.opens() {
+		return nil
+	}
+	symbol := candidate.Asset.Symbol
+	existing := a.positionQty(symbol).Abs()
+	held, related := a.tiedShares(symbol, candidate.replaces)
+	requested := candidate.remaining()
+	if candidate.Notional != nil {
+		requested = candidate.tiedByNotional()
+	}
+	available := positive(existing.Sub(held))
+	if requested.LessThanOrEqual(available) {
+		return nil
+	}
+	failure := wire.Forbidden("insufficient qty available for order (requested: %s, available: %s)", requested, available).
+		With("available", available.String()).With("existing_qty", existing.String()).
+		With("held_for_orders", held.String()).With("symbol", symbol)
+	if len(related) > 0 {
+		failure = failure.WithList("related_orders", related)
+	}
+	return failure
+}
+
+// tiedShares sums the shares of a position that open orders keep, and names those orders; except is not counted.
+func (a *Account) tiedShares(symbol string, except *entry) (decimal.Decimal, []string) {
+	var sum decimal.Decimal
+	var related []string
+	for _, open := range a.open[symbol] {
+		if tied := open.tied(); open != except && tied.IsPos() {
+			sum = sum.Add(tied)
+			related = append(related, open.ID)
+		}
+	}
+	return sum, related
+}
+
+// checkBuyingPower makes sure that the account can pay for what the order opens.
+func (a *Account) checkBuyingPower(candidate *entry, power decimal.Decimal) error {
+	if !candidate.Intent.opens() {
+		return nil
+	}
+	cost := candidate.need()
+	if cost.LessThan(decimal.FromInt(1)) {
+		return wire.Forbidden("cost basis must be >= minimal amount of order 1").With("cost_basis", cost.String())
+	}
+	if candidate.replaces != nil {
+		power = power.Add(candidate.replaces.reserved)
+	}
+	if cost.LessThanOrEqual(power) {
+		return nil
+	}
+	return wire.Forbidden("insufficient buying power").
+		With("buying_power", power.Trunc(2).String()).With("cost_basis", cost.String())
+}

@@ -1,0 +1,210 @@
+package exchange
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/opitios-ai/alpaca-knative/emulator/asset"
+	"github.com/opitios-ai/alpaca-knative/emulator/session"
+	"github.com/opitios-ai/alpaca-knative/emulator/wire"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+)
+
+// Submit places an order and returns it as Alpaca's answer shows it: pending_new while the market is open, else
+// accepted. A *wire.Failure when a rule refuses it; nothing has changed then.
+func (a *Account) Submit(request OrderRequest) (Order, error) {
+	if err := request.checkShape(); err != nil {
+		return Order{}, err
+	}
+	now := a.exchange.clock.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.rollOver(now)
+	return a.submit(request, now)
+}
+
+func (a *Account) submit(request OrderRequest, now time.Time) (Order, error) {
+	if err := a.claimable(request.ClientOrderID); err != nil {
+		return Order{}, err
+	}
+	listed, ok := a.exchange.catalogue.Find(request.Symbol)
+	if !ok {
+		return Order{}, wire.Unprocessable("asset %q not found", request.Symbol)
+	}
+	if err := request.checkAsset(listed); err != nil {
+		return Order{}, err
+	}
+	if err := a.checkState(request.fractional()); err != nil {
+		return Order{}, err
+	}
+	candidate := a.draft(request, listed, now)
+	if intent := request.Intent; intent != "" && intent != candidate.Intent {
+		return Order{}, wire.Unprocessable("position intent mismatch, inferred: %s, specified: %s", candidate.Intent, intent)
+	}
+	if err := a.admit(candidate, now); err != nil {
+		return Order{}, err
+	}
+	return a.accept(candidate, now), nil
+}
+
+// claimable refuses a client order ID that any order of the account ever had.
+func (a *Account) claimable(clientOrderID string) error {
+	if clientOrderID == "" {
+		return nil
+	}
+	if _, taken := a.byClientID[clientOrderID]; taken {
+		return wire.Shape("client_order_id must be unique")
+	}
+	return nil
+}
+
+// admit applies the rules that need the account: wash trades, quantity and buying power.
+func (a *Account) admit(candidate *entry, now time.Time) error {
+	if err := a.checkWash(candidate); err != nil {
+		return err
+	}
+	if err := a.checkOpposite(candidate); err != nil {
+		return err
+	}
+	if err := a.checkAvailable(candidate); err != nil {
+		return err
+	}
+	if !candidate.Intent.opens() {
+		return nil
+	}
+	v := a.value(now)
+	if err := a.checkShort(candidate, v.equity); err != nil {
+		return err
+	}
+	return a.checkBuyingPower(candidate, a.buyingPower(v))
+}
+
+// draft turns a request into an order that is not part of the account yet.
+func (a *Account) draft(request OrderRequest, listed *asset.Asset, now time.Time) *entry {
+	id := uuid.NewString()
+	if request.ClientOrderID == "" {
+		request.ClientOrderID = uuid.NewString()
+	}
+	terms := &Terms{
+		ID: id, ClientOrderID: request.ClientOrderID, CreatedAt: now, Asset: listed, Type: request.Type,
+		Side: request.Side, Intent: a.intentOf(request.Side, listed.Symbol), TimeInForce: request.TimeInForce,
+		Qty: request.Qty.Value, Notional: request.Notional.Value, LimitPrice: request.LimitPrice.Value,
+		TrailPrice: request.TrailPrice.Value, TrailPercent: request.TrailPercent.Value,
+		ExtendedHours: request.ExtendedHours, ExpiresAt: a.exchange.expiry(request, now),
+	}
+	e := &entry{Terms: terms, account: a, State: State{
+		Status: StatusPendingNew, StopPrice: request.StopPrice.Value, UpdatedAt: now,
+	}}
+	if e.Type == TrailingStop {
+		e.trail(a.exchange.market.Price(listed, now))
+	}
+	terms.reservePrice = a.exchange.reservePrice(e, now)
+	return e
+}
+
+// intentOf infers whether an order opens or closes.
+func (a *Account) intentOf(side Side, symbol string) Intent {
+	position := a.positionQty(symbol)
+	switch {
+	case side == Buy && position.IsNeg():
+		return BuyToClose
+	case side == Buy:
+		return BuyToOpen
+	case position.IsPos():
+		return SellToClose
+	default:
+		return SellToOpen
+	}
+}
+
+// reservePrice is what a share of the order takes from the buying power: the limit when there is one, else the far
+// side of the quote; a short sale takes at least 3 % more than the ask (Alpaca's orders page).
+func (x *Exchange) reservePrice(e *entry, now time.Time) decimal.Decimal {
+	price := x.market.Quote(e.Asset, now).AskPrice
+	switch {
+	case e.Side == Sell && e.Intent.opens():
+		price = price.Mul(decimal.MustParse("1.03"))
+		if e.LimitPrice != nil && e.LimitPrice.GreaterThan(price) {
+			price = *e.LimitPrice
+		}
+	case e.LimitPrice != nil:
+		price = *e.LimitPrice
+	case e.StopPrice != nil && e.Side == Buy:
+		price = collar(*e.StopPrice)
+	}
+	return price
+}
+
+// collar is the limit that Alpaca gives a buy stop: 4 % above a stop price under 50 USD, else 2.5 %.
+func collar(stop decimal.Decimal) decimal.Decimal {
+	if stop.LessThan(decimal.FromInt(50)) {
+		return stop.Mul(decimal.MustParse("1.04")).RoundHAZ(4)
+	}
+	return stop.Mul(decimal.MustParse("1.025")).RoundHAZ(2)
+}
+
+func (x *Exchange) expiry(request OrderRequest, now time.Time) time.Time {
+	calendar := x.clock.Calendar
+	switch {
+	case request.TimeInForce == GoodTillCanceled:
+		return calendar.GoodTillCanceledEnd(now)
+	case request.ExtendedHours:
+		return calendar.NextSessionClose(now)
+	default:
+		return calendar.NextClose(now)
+	}
+}
+
+// accept makes the order part of the account and sends it on its way.
+func (a *Account) accept(e *entry, now time.Time) Order {
+	a.register(e)
+	a.activate(e)
+	if !e.eligible(a.exchange.clock.Phase(now)) {
+		e.Status = StatusAccepted
+		e.queued.Store(true)
+		a.emit("accepted", e, now)
+		a.exchange.book.rest(e)
+		return e.snapshot()
+	}
+	a.emit(string(StatusPendingNew), e, now)
+	answer := e.snapshot()
+	if a.exchange.settings.FillLatency < 0 {
+		a.acknowledge(e, now)
+		a.look(e, now)
+		return answer
+	}
+	a.later(a.acknowledgeDelay(), e, a.acknowledge)
+	a.later(a.fillDelay(), e, a.look)
+	return answer
+}
+
+// register gives the order its place under its IDs.
+func (a *Account) register(e *entry) {
+	a.orders[e.ID] = e
+	a.byClientID[e.ClientOrderID] = e
+	e.number = len(a.submitted)
+	a.submitted = append(a.submitted, e)
+}
+
+// activate lets the order count against buying power and shares.
+func (a *Account) activate(e *entry) {
+	a.open[e.Asset.Symbol] = append(a.open[e.Asset.Symbol], e)
+	a.reserve(e)
+}
+
+// later runs a step of the order's life under the account's lock after a delay.
+func (a *Account) later(delay time.Duration, e *entry, run func(*entry, time.Time)) {
+	a.exchange.agenda.after(delay, func() {
+		now := a.exchange.clock.Now()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.rollOver(now)
+		run(e, now)
+	})
+}
+
+// eligible reports whether the order can execute in a phase of the day.
+func (e *entry) eligible(phase session.Phase) bool {
+	return phase == session.Regular || (e.ExtendedHours && phase != session.Closed)
+}

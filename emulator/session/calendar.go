@@ -1,0 +1,163 @@
+// Package session knows when the New York market is open: the calendar of trading days, the phases of a day, and
+// the clock by which the emulator lives.
+package session
+
+import (
+	"fmt"
+	"sync"
+	"time"
+	_ "time/tzdata" // the emulator must know New York's time on machines without a zone database
+)
+
+// Calendar years that Alpaca's calendar serves.
+const (
+	FirstYear = 1970
+	LastYear  = 2029
+)
+
+// Day is one trading day. Open and Close bound the regular session, SessionOpen and SessionClose the extended one;
+// all are in New York time.
+type Day struct {
+	Open, Close               time.Time
+	SessionOpen, SessionClose time.Time
+}
+
+// Date returns the day as YYYY-MM-DD.
+func (d Day) Date() string { return d.Open.Format(time.DateOnly) }
+
+// Calendar is NYSE's calendar from FirstYear to LastYear. It is immutable after NewCalendar and may be used
+// concurrently.
+type Calendar struct {
+	location *time.Location
+	closed   map[string]bool
+	half     map[string]bool
+}
+
+// NewYork returns the zone America/New_York.
+var NewYork = sync.OnceValue(func() *time.Location {
+	location, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		panic(fmt.Sprintf("session: embedded zone database has no New York: %v", err))
+	}
+	return location
+})
+
+// NewCalendar computes the calendar from the exchange's holiday rules.
+func NewCalendar() *Calendar {
+	c := &Calendar{location: NewYork(), closed: make(map[string]bool), half: make(map[string]bool)}
+	for year := FirstYear; year <= LastYear; year++ {
+		for _, holiday := range holidays(year) {
+			c.closed[holiday.Format(time.DateOnly)] = true
+		}
+	}
+	for _, date := range specialClosures() {
+		c.closed[date] = true
+	}
+	for year := FirstYear; year <= LastYear; year++ {
+		for _, eve := range halfDays(year) {
+			if c.IsTradingDay(eve) {
+				c.half[eve.Format(time.DateOnly)] = true
+			}
+		}
+	}
+	return c
+}
+
+// IsTradingDay reports whether the New York date of t has a regular session.
+func (c *Calendar) IsTradingDay(t time.Time) bool {
+	t = t.In(c.location)
+	if t.Weekday() == time.Saturday || t.Weekday() == time.Sunday {
+		return false
+	}
+	return !c.closed[t.Format(time.DateOnly)]
+}
+
+// DayOf returns the trading day on t's New York date, and false when the exchange is closed that day.
+func (c *Calendar) DayOf(t time.Time) (Day, bool) {
+	t = t.In(c.location)
+	if !c.IsTradingDay(t) {
+		return Day{}, false
+	}
+	closing, last := 16, 20
+	if c.half[t.Format(time.DateOnly)] {
+		closing, last = 13, 17
+	}
+	at := func(hour, minute int) time.Time {
+		return time.Date(t.Year(), t.Month(), t.Day(), hour, minute, 0, 0, c.location)
+	}
+	return Day{Open: at(9, 30), Close: at(closing, 0), SessionOpen: at(4, 0), SessionClose: at(last, 0)}, true
+}
+
+// Next returns the first trading day after t's New York date.
+func (c *Calendar) Next(t time.Time) Day { return c.seek(t, 1) }
+
+// Previous returns the last trading day before t's New York date.
+func (c *Calendar) Previous(t time.Time) Day { return c.seek(t, -1) }
+
+func (c *Calendar) seek(t time.Time, step int) Day {
+	date := c.noon(t)
+	for {
+		date = date.AddDate(0, 0, step)
+		if day, ok := c.DayOf(date); ok {
+			return day
+		}
+	}
+}
+
+// noon is t's New York date at noon, a time that exists on every day.
+func (c *Calendar) noon(t time.Time) time.Time {
+	t = t.In(c.location)
+	return time.Date(t.Year(), t.Month(), t.Day(), 12, 0, 0, 0, c.location)
+}
+
+// Days returns the trading days from one date to another, both inclusive.
+func (c *Calendar) Days(from, to time.Time) []Day {
+	var days []Day
+	end := c.noon(to)
+	for date := c.noon(from); !date.After(end); date = date.AddDate(0, 0, 1) {
+		if day, ok := c.DayOf(date); ok {
+			days = append(days, day)
+		}
+	}
+	return days
+}
+
+// NextOpen returns the first regular open after t.
+func (c *Calendar) NextOpen(t time.Time) time.Time {
+	if day, ok := c.DayOf(t); ok && t.Before(day.Open) {
+		return day.Open
+	}
+	return c.Next(t).Open
+}
+
+// NextClose returns the first regular close after t.
+func (c *Calendar) NextClose(t time.Time) time.Time {
+	if day, ok := c.DayOf(t); ok && t.Before(day.Close) {
+		return day.Close
+	}
+	return c.Next(t).Close
+}
+
+// NextSessionClose returns the first end of an extended session after t.
+func (c *Calendar) NextSessionClose(t time.Time) time.Time {
+	if day, ok := c.DayOf(t); ok && t.Before(day.SessionClose) {
+		return day.SessionClose
+	}
+	return c.Next(t).SessionClose
+}
+
+// PreviousClose returns the last regular close of the trading day before t's date.
+func (c *Calendar) PreviousClose(t time.Time) time.Time { return c.Previous(t).Close }
+
+// Settlement returns the date on which a trade of t settles: one trading day later.
+func (c *Calendar) Settlement(t time.Time) string { return c.Next(t).Date() }
+
+// GoodTillCanceledEnd returns when an order that was created at t and is good till canceled expires: 16:00 on the last
+// trading day at or before the ninetieth day (captured from a paper account, also across an early close).
+func (c *Calendar) GoodTillCanceledEnd(t time.Time) time.Time {
+	date := c.noon(t).AddDate(0, 0, 90)
+	for !c.IsTradingDay(date) {
+		date = date.AddDate(0, 0, -1)
+	}
+	return time.Date(date.Year(), date.Month(), date.Day(), 16, 0, 0, 0, c.location)
+}

@@ -1,0 +1,132 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/shared/clock"
+)
+
+// Mode is how the emulator's clock runs.
+type Mode string
+
+// The clock modes.
+const (
+	// AlwaysOpen runs with real time, and the market is open at any hour of any day.
+	AlwaysOpen Mode = "always-open"
+	// Real runs with real time and the exchange's sessions.
+	Real Mode = "real"
+	// Fixed stands still until Set moves it.
+	Fixed Mode = "fixed"
+	// Accelerated runs faster than real time by a factor.
+	Accelerated Mode = "accelerated"
+)
+
+// Phase is a part of the trading day.
+type Phase int
+
+// The phases of a day.
+const (
+	Closed Phase = iota
+	PreMarket
+	Regular
+	AfterHours
+)
+
+// ErrMode is returned for a clock mode that does not exist.
+var ErrMode = errors.New("unknown market clock")
+
+// Clock is the emulator's time together with the calendar. It may be used concurrently.
+type Clock struct {
+	Calendar *Calendar
+
+	mode  Mode
+	base  clock.Clock
+	speed float64
+
+	mu     sync.RWMutex
+	origin time.Time // base time at which the clock showed start
+	start  time.Time
+}
+
+// Settings configure a Clock. The zero value is AlwaysOpen.
+type Settings struct {
+	Mode  Mode
+	Start time.Time // what Fixed and Accelerated begin at; zero: now
+	Speed float64   // Accelerated: emulated seconds per real second; zero: 60
+}
+
+// NewClock returns a clock that runs on base. ErrMode when the mode does not exist.
+func NewClock(settings Settings, base clock.Clock) (*Clock, error) {
+	c := &Clock{Calendar: NewCalendar(), mode: settings.Mode, base: base, speed: 1}
+	c.origin, c.start = base.Now(), settings.Start
+	switch settings.Mode {
+	case "":
+		c.mode = AlwaysOpen
+	case AlwaysOpen, Real:
+	case Fixed:
+		c.speed = 0
+	case Accelerated:
+		c.speed = settings.Speed
+		if c.speed <= 0 {
+			c.speed = 60
+		}
+	default:
+		return nil, fmt.Errorf("%w: %q (want always-open, real, fixed or accelerated)", ErrMode, settings.Mode)
+	}
+	if c.start.IsZero() {
+		c.start = c.origin
+	}
+	return c, nil
+}
+
+// Now returns the emulator's time, in UTC.
+func (c *Clock) Now() time.Time {
+	now := c.base.Now()
+	c.mu.RLock()
+	elapsed, start := now.Sub(c.origin), c.start
+	c.mu.RUnlock()
+	if c.speed != 1 {
+		elapsed = time.Duration(float64(elapsed) * c.speed)
+	}
+	return start.Add(elapsed).UTC().Round(0)
+}
+
+// Set makes the clock show now and go on from there.
+func (c *Clock) Set(now time.Time) {
+	base := c.base.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.origin, c.start = base, now
+}
+
+// Phase returns the part of the trading day that t is in; always Regular when the market never closes.
+func (c *Clock) Phase(t time.Time) Phase {
+	if c.mode == AlwaysOpen {
+		return Regular
+	}
+	day, ok := c.Calendar.DayOf(t)
+	switch {
+	case !ok || t.Before(day.SessionOpen) || !t.Before(day.SessionClose):
+		return Closed
+	case t.Before(day.Open):
+		return PreMarket
+	case t.Before(day.Close):
+		return Regular
+	default:
+		return AfterHours
+	}
+}
+
+// MarketTime returns the last moment at or before t at which prices moved.
+func (c *Clock) MarketTime(t time.Time) time.Time {
+	if c.Phase(t) != Closed {
+		return t
+	}
+	if day, ok := c.Calendar.DayOf(t); ok && !t.Before(day.SessionClose) {
+		return day.SessionClose
+	}
+	return c.Calendar.Previous(t).SessionClose
+}

@@ -1,0 +1,59 @@
+// Package trading serves the Trading API: accounts, orders, positions, assets, clock and calendar.
+package trading
+
+import (
+	"io"
+	"net/http"
+
+	"github.com/opitios-ai/alpaca-knative/emulator/access"
+	"github.com/opitios-ai/alpaca-knative/emulator/asset"
+	"github.com/opitios-ai/alpaca-knative/emulator/session"
+	"github.com/opitios-ai/alpaca-knative/emulator/wire"
+)
+
+// maxBody bounds request bodies, in bytes.
+const maxBody = 1 << 20
+
+// API answers the Trading API's requests. It may be used concurrently.
+type API struct {
+	Catalogue *asset.Catalogue
+	Clock     *session.Clock
+}
+
+// Register adds the endpoints to mux, each behind the gate.
+func (api *API) Register(mux *http.ServeMux, gate *access.Gate) {
+	for pattern, handler := range map[string]access.Handler{
+		"GET /v2/account":                   getAccount,
+		"GET /v2/account/configurations":    getConfiguration,
+		"PATCH /v2/account/configurations":  patchConfiguration,
+		"GET /v2/clock":                     api.getClock,
+		"GET /v2/calendar":                  api.getCalendar,
+		"GET /v2/assets":                    api.getAssets,
+		"GET /v2/assets/{asset}":            api.getAsset,
+		"POST /v2/orders":                   postOrder,
+		"GET /v2/orders":                    getOrders,
+		"DELETE /v2/orders":                 deleteOrders,
+		"GET /v2/orders/{order}":            getOrder,
+		"PATCH /v2/orders/{order}":          patchOrder,
+		"DELETE /v2/orders/{order}":         deleteOrder,
+		"GET /v2/orders:by_client_order_id": getOrderByClientID,
+		"GET /v2/positions":                 getPositions,
+		"DELETE /v2/positions":              deletePositions,
+		"GET /v2/positions/{asset}":         getPosition,
+		"DELETE /v2/positions/{asset}":      deletePosition,
+	} {
+		mux.Handle(pattern, gate.ForTrading(handler))
+	}
+}
+
+// body reads a request body; a *wire.Failure when it is too large or broken off.
+func body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > maxBody {
+		return nil, wire.Plain(http.StatusRequestEntityTooLarge, "request body too large")
+	}
+	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return nil, wire.BadBody()
+	}
+	return content, nil
+}
