@@ -62,38 +62,19 @@ func Types() []string {
 
 // Known reports whether eventType is one of Types.
 func Known(eventType string) bool {
-	return newPayload(eventType) != nil
+	switch eventType {
+	case TypeOrderRequested, TypeOrderCancelRequested, TypeOrderAccepted, TypeOrderRejected, TypeOrderPartiallyFilled,
+		TypeOrderFilled, TypeOrderCanceled, TypeOrderExpired, TypeOrderReplaced, TypeAccountUpdated,
+		TypePositionOpened, TypePositionChanged, TypePositionClosed, TypeQuoteCrossed, TypeMarketPreopen,
+		TypeMarketOpened, TypeMarketClosing, TypeMarketClosed, TypeRiskBreached, TypeSweepTick:
+		return true
+	default:
+		return false
+	}
 }
 
 // IsCommand reports whether an event of this type asks for a side effect: it needs a proof, its payload is
 // closed (an unknown field is an error), and it may carry an expiry.
 func IsCommand(eventType string) bool {
 	return eventType == TypeOrderRequested || eventType == TypeOrderCancelRequested
-}
-
-// newPayload returns a pointer to a zero payload of the type, or nil for a type that does not exist.
-func newPayload(eventType string) any {
-	switch eventType {
-	case TypeOrderRequested:
-		return &OrderRequested{}
-	case TypeOrderCancelRequested:
-		return &OrderCancelRequested{}
-	case TypeOrderAccepted, TypeOrderRejected, TypeOrderPartiallyFilled, TypeOrderFilled, TypeOrderCanceled,
-		TypeOrderExpired, TypeOrderReplaced:
-		return &OrderChanged{}
-	case TypeAccountUpdated:
-		return &AccountUpdated{}
-	case TypePositionOpened, TypePositionChanged, TypePositionClosed:
-		return &PositionChanged{}
-	case TypeQuoteCrossed:
-		return &QuoteCrossed{}
-	case TypeMarketPreopen, TypeMarketOpened, TypeMarketClosing, TypeMarketClosed:
-		return &MarketSession{}
-	case TypeRiskBreached:
-		return &RiskBreached{}
-	case TypeSweepTick:
-		return &SweepTick{}
-	default:
-		return nil
-	}
 }
