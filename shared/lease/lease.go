@@ -32,7 +32,7 @@ type Leases struct {
 // Lease is one acquired lease.
 type Lease struct {
 	Key string
-	// Token grows with each acquisition of Key; a guarded write passes it along.
+	// Token grows with each acquisition of Key, also after Redis lost its data; a guarded write passes it along.
 	Token int64
 }
 
@@ -46,9 +46,11 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   return tonumber(redis.call('HGET', KEYS[1], 'token'))
 end
-local token = redis.call('INCR', KEYS[2])
-redis.call('PEXPIRE', KEYS[2], ARGV[3])
-redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', token)
+-- Not below the clock: a Redis that lost everything must not give out a former owner's token again.
+local t = redis.call('TIME')
+local token = math.max(tonumber(redis.call('GET', KEYS[2]) or '0') + 1, tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000))
+redis.call('SET', KEYS[2], string.format('%.0f', token), 'PX', ARGV[3])
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', string.format('%.0f', token))
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return token`),
 		renew: redis.NewScript(`

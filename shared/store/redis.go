@@ -57,6 +57,7 @@ func openServer(parsed *url.URL, options Options) (redis.UniversalClient, error)
 	o.PoolSize = options.PoolSize
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = options.Timeout, options.Timeout, options.Timeout, options.Timeout
 	o.MaxRetries = 1
+	o.DialerRetries = 1 // the default of five would hold a command for half a second while Redis is away
 	o.ContextTimeoutEnabled = true
 	o.DisableIdentity = true // one round trip less on each new connection
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
@@ -70,6 +71,7 @@ func openCluster(parsed *url.URL, options Options) (redis.UniversalClient, error
 	}
 	o.PoolSize = options.PoolSize
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = options.Timeout, options.Timeout, options.Timeout, options.Timeout
+	o.DialerRetries = 1
 	o.ContextTimeoutEnabled = true
 	o.DisableIdentity = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}

@@ -74,6 +74,28 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// A command must not wait for dial after dial while Redis is away.
+func TestDialsOnce(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"redis://127.0.0.1:1", "redis+cluster://127.0.0.1:1"} {
+		client, err := store.Open(url, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		retries := 0
+		switch c := client.(type) {
+		case *redis.Client:
+			retries = c.Options().DialerRetries
+		case *redis.ClusterClient:
+			retries = c.Options().DialerRetries
+		}
+		if retries != 1 {
+			t.Errorf("%s: dials %d times", url, retries)
+		}
+	}
+}
+
 func TestScriptHasTheSharedFunctions(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)

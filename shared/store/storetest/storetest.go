@@ -7,6 +7,7 @@ package storetest
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -74,6 +75,12 @@ func Embedded(t *testing.T) (client redis.UniversalClient, advance func(d time.D
 func Server(t *testing.T) redis.UniversalClient {
 	t.Helper()
 	return empty(t, servers.single(t))
+}
+
+// Away returns a client of a Redis that refuses every connection.
+func Away(t *testing.T) redis.UniversalClient {
+	t.Helper()
+	return Open(t, fmt.Sprintf("redis://127.0.0.1:%d", freePort(t)))
 }
 
 // Open returns a client of the Redis at url that is closed with the test. Its timeouts are a busy machine's.
