@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/opitios-ai/alpaca-knative/shared/event"
+	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
 )
 
 const consumer = "order"
@@ -56,17 +57,32 @@ func TestDeduperRelease(t *testing.T) {
 	begin(t, d, "1", event.StateNew)
 }
 
+// TestDeduperLeaseEnds also proves the scripts on a real server and on a cluster.
 func TestDeduperLeaseEnds(t *testing.T) {
-	t.Parallel()
-	server, client := newRedis(t)
-	d := event.NewDeduper(client, event.DeduperConfig{})
-	crashed := begin(t, d, "1", event.StateNew)
-	server.FastForward(event.DefaultDedupeLease)
-	begin(t, d, "1", event.StateNew)
-	if err := d.Release(t.Context(), consumer, source, "1", crashed); err != nil {
-		t.Fatal(err)
-	}
-	begin(t, d, "1", event.StateInProgress) // the old token must not end the new holder's lease
+	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, advance func(time.Duration)) {
+		const lease = 50 * time.Millisecond
+		crashing := event.NewDeduper(client, event.DeduperConfig{Lease: lease})
+		crashed := begin(t, crashing, "1", event.StateNew)
+		advance(2 * lease) // Redis ends a key only after the last millisecond of its time
+		d := event.NewDeduper(client, event.DeduperConfig{})
+		token := begin(t, d, "1", event.StateNew)
+		if err := d.Release(t.Context(), consumer, source, "1", crashed); err != nil {
+			t.Fatal(err)
+		}
+		begin(t, d, "1", event.StateInProgress) // the old token must not end the new holder's lease
+		if err := d.Release(t.Context(), consumer, source, "1", token); err != nil {
+			t.Fatal(err)
+		}
+		begin(t, d, "1", event.StateNew)
+		if err := d.Done(t.Context(), consumer, source, "1"); err != nil {
+			t.Fatal(err)
+		}
+		begin(t, d, "1", event.StateDone)
+		left, err := client.PTTL(t.Context(), event.KeyDedupe(consumer, source, "1")).Result()
+		if err != nil || left < 24*time.Hour {
+			t.Fatalf("remembered for %s, %v", left, err)
+		}
+	})
 }
 
 func TestDeduperDoneOutlivesALostLease(t *testing.T) {
