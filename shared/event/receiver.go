@@ -2,6 +2,8 @@ package event
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -157,7 +159,7 @@ func (r *Receiver) once(ctx context.Context, to route, e Event) error {
 	if r.config.Deduper == nil {
 		return r.count(e, r.call(ctx, to, e))
 	}
-	token, state, err := r.config.Deduper.Begin(ctx, to.consumer, e.Source(), e.ID())
+	token, state, err := r.config.Deduper.Begin(ctx, to.consumer, e.Source(), identity(e))
 	switch {
 	case err != nil:
 		return problem.Unavailable.New("can't tell whether the event was handled").Because(err)
@@ -172,15 +174,22 @@ func (r *Receiver) once(ctx context.Context, to route, e Event) error {
 	return r.count(e, failure)
 }
 
+// identity is what a redelivery has in common with the first delivery. It holds the data's digest too, because
+// producers choose source and ID: otherwise one account's event could pass off another's as a duplicate.
+func identity(e Event) string {
+	digest := sha256.Sum256(e.Data())
+	return e.ID() + "#" + hex.EncodeToString(digest[:])
+}
+
 // settle tells the Deduper how it ended. Its own failure changes nothing for the broker: a done event that is
 // not marked would be handled again after its lease, which handlers stand.
 func (r *Receiver) settle(ctx context.Context, to route, e Event, token Token, failure error) {
 	ctx = context.WithoutCancel(ctx)
 	var err error
 	if failure == nil {
-		err = r.config.Deduper.Done(ctx, to.consumer, e.Source(), e.ID())
+		err = r.config.Deduper.Done(ctx, to.consumer, e.Source(), identity(e))
 	} else {
-		err = r.config.Deduper.Release(ctx, to.consumer, e.Source(), e.ID(), token)
+		err = r.config.Deduper.Release(ctx, to.consumer, e.Source(), identity(e), token)
 	}
 	if err != nil {
 		r.config.Logger.Warn("event not settled", fields(e, zap.Error(err))...)

@@ -257,6 +257,22 @@ func TestEachEventIsHandledOnce(t *testing.T) {
 	}
 }
 
+func TestNobodyCanPassOffAnothersEventAsADuplicate(t *testing.T) {
+	t.Parallel()
+	_, client := newRedis(t)
+	calls := 0
+	receiver := event.NewReceiver(event.ReceiverConfig{Deduper: event.NewDeduper(client, event.DeduperConfig{})})
+	receiver.Handle(event.TypeOrderRequested, consumer, counting(&calls, nil))
+	for _, data := range []string{`{"account_id":"stranger"}`, `{"account_id":"acc-1"}`} {
+		e := withData(t, event.TypeOrderRequested, data)
+		e.SetID("guessed")
+		post(t, t.Context(), receiver, e)
+	}
+	if calls != 2 {
+		t.Fatalf("handled %d of 2 events with the same source and ID", calls)
+	}
+}
+
 func TestEventInProgressComesLater(t *testing.T) {
 	t.Parallel()
 	_, client := newRedis(t)
