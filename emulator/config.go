@@ -41,7 +41,7 @@ type Config struct {
 	ClockSpeed float64
 	// TradingLimit and DataLimit are requests a minute and key; zero: 200 as on Alpaca's free plan; negative: unlimited.
 	TradingLimit, DataLimit int
-	// FillLatency is the time from an order to the first look for a fill; zero: 20 to 800 ms at random as in paper trading;
+	// FillLatency is the time from an order to the first look for a fill; zero: 30 to 800 ms at random as in paper trading;
 	// negative: everything happens within the request.
 	FillLatency time.Duration
 	// PartialFillProbability is how often an order is filled in part first; zero: Alpaca's 0.10; negative: never.

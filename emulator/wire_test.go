@@ -98,6 +98,9 @@ func TestRequestErrors(t *testing.T) {
 		want               string
 	}{
 		{"GET", "/v2/nothing", "", 404, `{"code":40410000,"message":"endpoint not found"}`},
+		{"GET", "//v2/account", "", 404, `{"code":40410000,"message":"endpoint not found"}`},
+		{"GET", "/v2/account/", "", 404, `{"code":40410000,"message":"endpoint not found"}`},
+		{"GET", "/v2/../v2/account", "", 404, `{"code":40410000,"message":"endpoint not found"}`},
 		{"PUT", "/v2/orders", "", 404, `{"code":40410000,"message":"endpoint not found"}`},
 		{"POST", "/v2/orders", "nonsense", 400, `{"code":40010000,"message":"request body format is invalid"}`},
 		{"POST", "/v2/orders", strings.Repeat(" ", 2<<20), 413, `{"message": "request body too large"}`},

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/exchange"
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
@@ -58,10 +59,15 @@ func credentials(r *http.Request) (keyID, secretKey string) {
 	return keyID, secretKey
 }
 
-// Identify gives every answer an X-Request-ID.
+// Identify gives every answer an X-Request-ID, and answers paths that net/http would redirect: Alpaca never redirects, and
+// its Python SDK refuses to follow.
 func Identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header()["X-Request-Id"] = []string{requestID()}
+		if strings.Contains(r.URL.Path, "//") || strings.Contains(r.URL.Path, "/.") {
+			wire.WriteFailure(w, wire.NotFound("endpoint not found"))
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }

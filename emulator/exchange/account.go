@@ -31,11 +31,17 @@ type Account struct {
 	orders     map[string]*entry // by ID
 	byClientID map[string]*entry // for ever: Alpaca never lets one be used again
 	submitted  []*entry          // in order of submission
-	open       map[string][]*entry
+	open       map[queue][]*entry
 
 	lastEquity decimal.Decimal // at lastClose
 	lastClose  time.Time       // the close before the present trading date
 	lastMargin decimal.Decimal // maintenance margin at lastClose
+}
+
+// queue is where an account's open orders wait: apart by side, because a new order is compared with the other side only.
+type queue struct {
+	symbol string
+	side   Side
 }
 
 // Summary is the answer to GET /v2/account. Amounts are USD.

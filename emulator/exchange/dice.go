@@ -46,9 +46,10 @@ func (a *Account) fillDelay() time.Duration {
 	return a.between(30*time.Millisecond, 800*time.Millisecond)
 }
 
-// fillSize draws how much of an order is filled now: usually all, sometimes a part from one share to all but one.
+// fillSize draws how much of an order is filled now: usually all, sometimes a part from one share to all but one;
+// an order in dollars is never split.
 func (a *Account) fillSize(e *entry, remaining decimal.Decimal) decimal.Decimal {
-	if e.TimeInForce == FillOrKill || a.dice.Float64() >= a.exchange.settings.PartialFillProbability {
+	if e.Notional != nil || e.TimeInForce == FillOrKill || a.dice.Float64() >= a.exchange.settings.PartialFillProbability {
 		return remaining
 	}
 	whole, err := remaining.Trunc(0).Int64()

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"sort"
 	"time"
 
 	"github.com/google/uuid"
@@ -110,14 +111,9 @@ func (a *Account) Subscribe(from Position) *Subscription {
 	return s
 }
 
-// seek returns the number of the first event for which reached is true.
+// seek returns the number of the first event for which reached is true; it is true for all events after that one.
 func (h *history) seek(reached func(*Event) bool) int {
-	for i, event := range h.events {
-		if reached(event) {
-			return h.first + i
-		}
-	}
-	return h.first + len(h.events)
+	return h.first + sort.Search(len(h.events), func(i int) bool { return reached(h.events[i]) })
 }
 
 // Signal is readable after events were added; read it, then call Take until it returns none.

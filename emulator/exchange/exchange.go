@@ -26,7 +26,7 @@ import (
 // Settings configure an Exchange. The zero value behaves as Alpaca's paper trading does.
 type Settings struct {
 	Seed uint64
-	// FillLatency is the time from submission to the first look for a fill; zero: 20 to 800 ms at random, as paper
+	// FillLatency is the time from submission to the first look for a fill; zero: 30 to 800 ms at random, as paper
 	// trading takes; negative: everything happens within the request.
 	FillLatency time.Duration
 	// PartialFillProbability is how often an eligible order is filled in part only; zero: 0.10; negative: never.
@@ -117,7 +117,7 @@ func (x *Exchange) newAccount(opening Opening) *Account {
 		secret:    sha256.Sum256([]byte(opening.SecretKey)), exchange: x, cash: opening.Cash,
 		configuration: defaultConfiguration(), dice: rand.New(source), //nolint:gosec // fills must be reproducible
 		holdings: make(map[string]*holding), orders: make(map[string]*entry), byClientID: make(map[string]*entry),
-		open:       make(map[string][]*entry),
+		open:       make(map[queue][]*entry),
 		lastEquity: opening.Cash, lastClose: x.clock.Calendar.PreviousClose(now),
 	}
 	a.history = history{

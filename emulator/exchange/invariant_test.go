@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -198,7 +199,7 @@ func (r *randomLedger) checkOrders(t *rapid.T) {
 
 func (r *randomLedger) checkTied(t *rapid.T, symbol string) {
 	var tied decimal.Decimal
-	for _, e := range r.account.open[symbol] {
+	for _, e := range slices.Concat(r.account.open[queue{symbol, Buy}], r.account.open[queue{symbol, Sell}]) {
 		if e.Notional == nil { // dollars to sell tie up a number of shares that moves with the price
 			tied = tied.Add(e.tied())
 		}
@@ -209,7 +210,7 @@ func (r *randomLedger) checkTied(t *rapid.T, symbol string) {
 }
 
 func (r *randomLedger) isOpen(e *entry) bool {
-	for _, open := range r.account.open[e.Asset.Symbol] {
+	for _, open := range r.account.open[e.queue()] {
 		if open == e {
 			return true
 		}

@@ -25,6 +25,14 @@ func (h *holding) averageEntry() decimal.Decimal {
 	return mean.RoundHAZ(averageDigits)
 }
 
+// closingSide is the side of an order that takes from the position.
+func (h *holding) closingSide() Side {
+	if h.qty.IsNeg() {
+		return Buy
+	}
+	return Sell
+}
+
 // settle books a trade: signed is positive for a buy, price is USD a share. Orders never flip a position, so a trade
 // either adds to it or takes from it.
 func (a *Account) settle(traded *asset.Asset, signed, price decimal.Decimal) {

@@ -168,6 +168,15 @@ type entry struct {
 
 func (e *entry) snapshot() Order { return Order{Terms: e.Terms, State: e.State} }
 
+func (e *entry) queue() queue { return queue{e.Asset.Symbol, e.Side} }
+
+func (q queue) opposite() queue {
+	if q.side == Buy {
+		return queue{q.symbol, Sell}
+	}
+	return queue{q.symbol, Buy}
+}
+
 // remaining returns the shares still to fill; zero for an order in dollars, whose shares are not known.
 func (e *entry) remaining() decimal.Decimal {
 	if e.Qty == nil {

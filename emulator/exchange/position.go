@@ -68,7 +68,7 @@ func (a *Account) holding(symbolOrID string) (*holding, error) {
 func (a *Account) position(held *holding, now time.Time) OpenPosition {
 	prices := a.exchange.market
 	current, last := prices.Price(held.asset, now), prices.Price(held.asset, a.lastClose)
-	tied, _ := a.tiedShares(held.asset.Symbol, nil)
+	tied, _ := a.tiedShares(queue{held.asset.Symbol, held.closingSide()}, nil)
 	p := OpenPosition{
 		Asset: held.asset, Qty: held.qty, QtyAvailable: held.qty.Sub(tied), AverageEntryPrice: held.averageEntry(),
 		MarketValue: held.qty.Mul(current), CostBasis: held.cost, CurrentPrice: current, LastPrice: last,
@@ -143,12 +143,8 @@ func (c Closing) shares(held decimal.Decimal) (decimal.Decimal, error) {
 }
 
 func (a *Account) close(held *holding, qty decimal.Decimal, now time.Time) (Order, error) {
-	side := Sell
-	if held.qty.IsNeg() {
-		side = Buy
-	}
 	request := OrderRequest{
-		Symbol: held.asset.Symbol, Qty: Amount{&qty}, Side: side, Type: Market, TimeInForce: Day,
+		Symbol: held.asset.Symbol, Qty: Amount{&qty}, Side: held.closingSide(), Type: Market, TimeInForce: Day,
 	}
 	if err := request.checkShape(); err != nil {
 		return Order{}, err

@@ -82,8 +82,8 @@ func (a *Account) checkWash(candidate *entry) error {
 	if candidate.Type == TrailingStop {
 		return nil
 	}
-	for _, open := range a.open[candidate.Asset.Symbol] {
-		if open.Side != candidate.Side && open != candidate.replaces && mayTradeWith(open, candidate) {
+	for _, open := range a.open[candidate.queue().opposite()] {
+		if mayTradeWith(open, candidate) {
 			return wire.Forbidden("potential wash trade detected. use complex orders").
 				With("existing_order_id", open.ID).
 				With("reject_reason", "opposite side "+string(open.Type)+" order exists. use complex/limit/stop_limit orders")
@@ -114,8 +114,8 @@ func (a *Account) checkOpposite(candidate *entry) error {
 	if !candidate.Intent.opens() {
 		return nil
 	}
-	for _, open := range a.open[candidate.Asset.Symbol] {
-		if open.Side == candidate.Side || !open.Intent.opens() {
+	for _, open := range a.open[candidate.queue().opposite()] {
+		if !open.Intent.opens() {
 			continue
 		}
 		if candidate.Side == Buy {
@@ -150,7 +150,7 @@ func (a *Account) checkAvailable(candidate *entry) error {
 	}
 	symbol := candidate.Asset.Symbol
 	existing := a.positionQty(symbol).Abs()
-	held, related := a.tiedShares(symbol, candidate.replaces)
+	held, related := a.tiedShares(candidate.queue(), candidate.replaces)
 	requested := candidate.remaining()
 	if candidate.Notional != nil {
 		requested = candidate.tiedByNotional()
@@ -168,11 +168,12 @@ func (a *Account) checkAvailable(candidate *entry) error {
 	return failure
 }
 
-// tiedShares sums the shares of a position that open orders keep, and names those orders; except is not counted.
-func (a *Account) tiedShares(symbol string, except *entry) (decimal.Decimal, []string) {
+// tiedShares sums the shares of a position that the open orders of its closing side keep, and names those orders; except
+// is not counted.
+func (a *Account) tiedShares(closing queue, except *entry) (decimal.Decimal, []string) {
 	var sum decimal.Decimal
 	var related []string
-	for _, open := range a.open[symbol] {
+	for _, open := range a.open[closing] {
 		if tied := open.tied(); open != except && tied.IsPos() {
 			sum = sum.Add(tied)
 			related = append(related, open.ID)

@@ -189,7 +189,7 @@ func (a *Account) register(e *entry) {
 
 // activate lets the order count against buying power and shares.
 func (a *Account) activate(e *entry) {
-	a.open[e.Asset.Symbol] = append(a.open[e.Asset.Symbol], e)
+	a.open[e.queue()] = append(a.open[e.queue()], e)
 	a.reserve(e)
 }
 

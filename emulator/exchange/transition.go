@@ -44,10 +44,10 @@ func (a *Account) execute(e *entry, qty, price decimal.Decimal, now time.Time) {
 // finish gives the order its last status and frees what it held.
 func (a *Account) finish(e *entry, status Status, now time.Time) {
 	e.Status, e.UpdatedAt, e.ClosedAt = status, now, now
-	symbol := e.Asset.Symbol
-	a.open[symbol] = slices.DeleteFunc(a.open[symbol], func(open *entry) bool { return open == e })
-	if len(a.open[symbol]) == 0 {
-		delete(a.open, symbol)
+	place := e.queue()
+	a.open[place] = slices.DeleteFunc(a.open[place], func(open *entry) bool { return open == e })
+	if len(a.open[place]) == 0 {
+		delete(a.open, place)
 	}
 	a.exchange.book.remove(e)
 	a.reserve(e)
