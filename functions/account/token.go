@@ -70,7 +70,7 @@ func (f *Function) createToken(ctx context.Context, r *serve.Request[TokenReques
 	if err != nil {
 		return Token{}, err
 	}
-	life := claims.ExpiresAt.Sub(f.platform.Clock.Now())
+	life := claims.ExpiresAt.Sub(claims.IssuedAt)
 	return Token{
 		AccessToken: token, TokenType: "bearer", ExpiresIn: int64(life.Seconds()),
 		AccountID: account.ID, Permissions: claims.Permissions,
