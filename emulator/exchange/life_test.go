@@ -323,6 +323,37 @@ func TestReplacementLosesTheRace(t *testing.T) {
 	})
 }
 
+// TestReplacementCarriesFills: what the old order fills while the replacement is under way counts for the new one.
+func TestReplacementCarriesFills(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFloor(t, session.AlwaysOpen, exchange.Settings{PartialFillProbability: 1}, "100000")
+		f.run()
+		old, err := f.try(`{"symbol":"AAPL","qty":1000,"side":"buy","type":"limit","limit_price":"95","time_in_force":"gtc"}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		change, err := exchange.DecodeReplace([]byte(`{"limit_price":"93"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		replacement, err := f.account.Replace(old.ID, change)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.price("94")
+		time.Sleep(time.Second)
+		before, after := f.get(old.ID), f.get(replacement.ID)
+		expect(t, "old", before.Status, exchange.StatusReplaced)
+		if !before.FilledQty.IsPos() {
+			t.Fatal("the old order filled nothing")
+		}
+		expect(t, "carried over", after.FilledQty.String(), before.FilledQty.String())
+		expect(t, "position", f.account.Positions()[0].Qty.String(), after.FilledQty.String())
+	})
+}
+
 func ptr(text string) *decimal.Decimal {
 	value := decimal.MustParse(text)
 	return &value
