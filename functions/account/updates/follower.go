@@ -1,0 +1,168 @@
+package updates
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/lease"
+)
+
+const (
+	// overlap is how much earlier than the last known event a stream begins. ULIDs of one millisecond are not in the
+	// order of their events, and Alpaca's documentation of its event streams asks to begin early and to deduplicate.
+	overlap = 2 * time.Minute
+	// releaseTimeout bounds giving a lease back.
+	releaseTimeout = time.Second
+)
+
+// errQuiet ends a stream on which nothing happened for a while.
+var errQuiet = errors.New("nothing happened on the account")
+
+// follower follows one account as long as it has the lease and the account is active. Its fields belong to the
+// goroutine of run.
+type follower struct {
+	*source
+	accountID string
+	held      lease.Lease
+	logger    *zap.Logger
+
+	// last is the time of the newest event so far, or where the first stream began.
+	last time.Time
+	// leaving is when the account had had its last order when it was found to have none open; zero otherwise.
+	leaving time.Time
+	// failures and malformed count the streams in a row that ended badly, or by an event that nobody can read.
+	failures, malformed int
+}
+
+func newFollower(s *source, accountID string, held lease.Lease) *follower {
+	return &follower{
+		source: s, accountID: accountID, held: held,
+		logger: s.platform.Logger.With(zap.String("account_id", accountID)),
+	}
+}
+
+// run follows the account until ctx ends, the lease is lost, or the account has no open orders.
+func (f *follower) run(ctx context.Context) {
+	f.metrics.streams.Inc()
+	defer f.metrics.streams.Dec()
+	own, cancel := context.WithCancelCause(ctx)
+	renewed := make(chan struct{})
+	go func() {
+		defer close(renewed)
+		f.renew(own, cancel)
+	}()
+	reason := f.follow(own)
+	cancel(reason)
+	<-renewed
+	f.logger.Debug("account no longer followed", zap.NamedError("reason", reason))
+	released, done := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer done()
+	if err := f.platform.Leases.Release(released, f.held); err != nil {
+		f.logger.Warn("lease not released", zap.Error(err))
+	}
+}
+
+// renew keeps the lease until ctx ends; when it is lost the stream ends at once.
+func (f *follower) renew(ctx context.Context, cancel context.CancelCauseFunc) {
+	ticker := time.NewTicker(f.config.LeaseLife * 3 / 10)
+	defer ticker.Stop()
+	good := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		asked := time.Now()
+		err := f.platform.Leases.Renew(ctx, f.held, f.config.LeaseLife)
+		if err == nil {
+			good = asked
+			continue
+		}
+		if errors.Is(err, lease.ErrLost) || time.Since(good) >= f.config.LeaseLife {
+			f.logger.Warn("lease lost", zap.Error(err))
+			cancel(lease.ErrLost)
+			return
+		}
+	}
+}
+
+// follow opens one stream after the other and returns why it stopped, nil when the account is no longer active.
+func (f *follower) follow(ctx context.Context) error {
+	for ctx.Err() == nil {
+		opened := time.Now()
+		err := f.stream(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case errors.Is(err, errFenced):
+			return lease.ErrLost
+		case errors.Is(err, errQuiet):
+			f.failures = 0
+			if f.left(ctx) {
+				return nil
+			}
+		default:
+			f.wait(ctx, f.failed(err, time.Since(opened)))
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// stream reads the account's trade events from where they were left until something ends it; errQuiet after a time
+// without news.
+func (f *follower) stream(ctx context.Context) error {
+	account, err := f.platform.Accounts.Account(ctx, f.accountID) // anew each time: keys are rotated
+	if err != nil {
+		return err
+	}
+	if err := f.takeUpstream(ctx, f.platform.Config.CancelReserve); err != nil {
+		return err
+	}
+	since, err := f.since(ctx)
+	if err != nil {
+		return err
+	}
+	own, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	quiet := time.AfterFunc(f.patience(), func() { cancel(errQuiet) })
+	defer quiet.Stop()
+	return f.platform.Alpaca.TradeEvents(own, account.Credentials, alpaca.TradeEventsQuery{Since: since},
+		func(trade alpaca.TradeEvent) error {
+			news, err := f.take(ctx, &trade)
+			if news {
+				f.leaving, f.failures, f.malformed = time.Time{}, 0, 0
+				quiet.Reset(f.config.QuietPeriod)
+			}
+			return err
+		})
+}
+
+// take writes one trade event down and reports whether it was new.
+func (f *follower) take(ctx context.Context, trade *alpaca.TradeEvent) (bool, error) {
+	entries, err := translate(f.accountID, trade)
+	if err != nil { // the cursor passes it, or it would keep what comes after it from being heard
+		f.metrics.failed(failureMalformed)
+		f.logger.Error("trade event not understood", zap.String("event", trade.Event),
+			zap.String("alpaca_event_id", trade.EventID), zap.String("order_id", trade.Order.ID), zap.Error(err))
+		entries = nil
+	}
+	news, err := f.journal.record(ctx, f.held, f.accountID, trade.EventID, entries)
+	if err != nil {
+		return false, err
+	}
+	if trade.At.After(f.last) {
+		f.last = trade.At
+	}
+	if !news {
+		return false, nil
+	}
+	f.platform.Relay.Notify(f.accountID)
+	f.metrics.took(trade.Event)
+	f.logger.Info("trade update", zap.String("event", trade.Event), zap.String("order_id", trade.Order.ID),
+		zap.String("client_order_id", trade.Order.ClientOrderID), zap.String("alpaca_event_id", trade.EventID))
+	return true, nil
+}

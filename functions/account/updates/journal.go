@@ -1,0 +1,84 @@
+package updates
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/opitios-ai/alpaca-knative/shared/intent"
+	"github.com/opitios-ai/alpaca-knative/shared/lease"
+	"github.com/opitios-ai/alpaca-knative/shared/store"
+)
+
+//go:embed journal.lua
+var journalLua string
+
+// errFenced: another instance follows the account by now; nothing was written.
+var errFenced = errors.New("trade update of an account that another instance follows")
+
+const (
+	cursorLife     = 48 * time.Hour
+	generationLife = 48 * time.Hour
+	// seenLife outlives the cursor by more than the overlap: whatever a resumed stream repeats is recognised.
+	seenLife = cursorLife + time.Hour
+)
+
+// journal writes trade updates down: events, cursor, and the end of what was cached of the account, all or nothing.
+// Safe for concurrent use.
+type journal struct {
+	client redis.UniversalClient
+	script *redis.Script
+}
+
+func newJournal(client redis.UniversalClient) *journal {
+	return &journal{client: client, script: store.NewScript(journalLua)}
+}
+
+// record reports whether the trade event brought anything new. A write with a stale lease is refused with errFenced.
+func (j *journal) record(ctx context.Context, held lease.Lease, accountID, eventID string, entries []entry) (bool, error) {
+	keys := []string{
+		held.Key, store.OutboxKey(store.Shard(accountID)), store.SequenceKey(accountID), store.CursorKey(accountID),
+		store.GenerationKey(accountID), store.SnapshotKey(accountID, "account"), store.SnapshotKey(accountID, "positions"),
+	}
+	args := []any{
+		held.Token, accountID, cursorOf(eventID), seenLife.Milliseconds(), intent.OutboxBound,
+		generationLife.Milliseconds(), cursorLife.Milliseconds(),
+	}
+	for _, e := range entries {
+		keys, args = append(keys, store.SeenKey(accountID, e.id)), append(args, e.event)
+	}
+	news, err := j.script.Run(ctx, j.client, keys, args...).Int()
+	if err != nil {
+		return false, fmt.Errorf("record trade event %s: %w", eventID, err)
+	}
+	if news < 0 {
+		return false, errFenced
+	}
+	return news == 1, nil
+}
+
+// cursorOf returns the ID if it can be a cursor.
+func cursorOf(eventID string) string {
+	if _, err := ulid.ParseStrict(eventID); err != nil {
+		return ""
+	}
+	return eventID
+}
+
+// position returns the time of the account's cursor, zero when there is none.
+func (j *journal) position(ctx context.Context, accountID string) (time.Time, error) {
+	cursor, err := j.client.Get(ctx, store.CursorKey(accountID)).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return time.Time{}, fmt.Errorf("read cursor of %s: %w", accountID, err)
+	}
+	id, err := ulid.ParseStrict(cursor)
+	if err != nil { // none, or one that nobody can have written
+		return time.Time{}, nil
+	}
+	return id.Timestamp(), nil
+}

@@ -1,0 +1,125 @@
+package updates
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/store"
+	"github.com/opitios-ai/alpaca-knative/shared/vault"
+)
+
+// The waits between two streams, the last for an account whose credentials Alpaca refuses.
+const (
+	firstWait   = 100 * time.Millisecond
+	longestWait = 10 * time.Second
+	refusedWait = time.Minute
+)
+
+// sayEvery keeps a long outage from filling the log: the first failure is said, and then every so many.
+const sayEvery = 10
+
+// errBudget: what Alpaca allows the account a minute is used up.
+var errBudget = errors.New("no upstream request left for the account")
+
+// budgetError is errBudget with the time to wait.
+type budgetError struct{ wait time.Duration }
+
+func (e budgetError) Error() string { return fmt.Sprintf("%v for %s", errBudget, e.wait) }
+func (e budgetError) Unwrap() error { return errBudget }
+
+// since is where the next stream begins: some time before the cursor or, without one, before the account's last
+// order. After an event that nobody can read it is a step behind the last good event, a larger one each time, so that
+// no such event can keep the account's later fills from being heard.
+func (f *follower) since(ctx context.Context) (time.Time, error) {
+	if f.malformed > 0 {
+		return f.last.Add(skip(f.malformed)), nil
+	}
+	from, err := f.journal.position(ctx, f.accountID)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if from.IsZero() {
+		if from, err = f.active.last(ctx, f.accountID); err != nil {
+			return time.Time{}, err
+		}
+	}
+	if now := f.platform.Clock.Now(); from.IsZero() || from.After(now) {
+		from = now
+	}
+	from = from.Add(-overlap)
+	if f.last.IsZero() {
+		f.last = from
+	}
+	return from, nil
+}
+
+// skip is how far behind the last good event to begin after so many streams in a row that ended on a malformed one:
+// first right behind it, which loses nothing, then 1 s, 2 s, 4 s and so on.
+func skip(malformed int) time.Duration {
+	if malformed == 1 {
+		return time.Nanosecond
+	}
+	return time.Second << min(malformed-2, 16)
+}
+
+// failed counts and says why a stream ended, and returns how long to wait before the next.
+func (f *follower) failed(err error, lived time.Duration) time.Duration {
+	var budget budgetError
+	if errors.As(err, &budget) { // not a failure: the account is busy
+		return min(budget.wait, longestWait)
+	}
+	if lived >= longestWait {
+		f.failures = 0
+	}
+	f.failures++
+	reason, wait := failureStream, backoff(f.failures)
+	var answer *alpaca.Error
+	switch {
+	case errors.Is(err, alpaca.ErrUnauthorized), errors.Is(err, alpaca.ErrForbidden), errors.Is(err, vault.ErrAccountNotFound):
+		reason, wait = failureUnauthorized, refusedWait
+		f.logger.Error("trade updates refused", zap.Error(err))
+	case errors.Is(err, alpaca.ErrMalformedEvent):
+		f.malformed++
+		reason = failureMalformed
+		f.logger.Error("trade update that can't be read; later ones are looked for", zap.Int("attempt", f.malformed), zap.Error(err))
+	case errors.As(err, &answer) && answer.RetryAfter > wait:
+		wait = answer.RetryAfter
+	case f.failures%sayEvery == 1:
+		f.logger.Warn("trade update stream ended", zap.Int("failures", f.failures), zap.Error(err))
+	}
+	f.metrics.failed(reason)
+	return wait
+}
+
+// backoff doubles from failure to failure; half of it is random so that accounts don't return at the same moment.
+func backoff(failures int) time.Duration {
+	wait := min(firstWait<<min(failures-1, 10), longestWait)
+	return wait/2 + rand.N(wait/2+1)
+}
+
+func (f *follower) wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// takeUpstream takes one of the requests that Alpaca allows the account and leaves reserve of them to others.
+func (f *follower) takeUpstream(ctx context.Context, reserve int) error {
+	grant, err := f.platform.Bucket.Take(ctx, store.UpstreamBucketKey(f.accountID), f.platform.Config.UpstreamRate(), 1, reserve)
+	if err != nil {
+		return err
+	}
+	if grant.Granted == 0 {
+		return budgetError{grant.RetryAfter}
+	}
+	return nil
+}
