@@ -136,7 +136,7 @@ func (e *Emulator) publicHandler() http.Handler {
 	(&data.API{Catalogue: e.catalogue, Clock: e.clock, Market: e.market}).Register(mux, e.gate)
 	(&stream.TradeEvents{Heartbeat: e.config.Heartbeat, Now: e.clock.Now}).Register(mux, e.gate)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		wire.WriteFailure(w, wire.NotFound("endpoint not found"))
+		wire.WriteError(w, wire.NotFound("endpoint not found"))
 	})
 	return access.Identify(e.faults.Handler(mux, access.KeyOf))
 }

@@ -20,8 +20,8 @@ const (
 )
 
 // start runs an emulator with one account, without limits, latency and partial fills unless change says otherwise.
-func start(t testing.TB, change func(*emulator.Config)) *emulator.Emulator {
-	t.Helper()
+func start(tb testing.TB, change func(*emulator.Config)) *emulator.Emulator {
+	tb.Helper()
 	config := emulator.Config{
 		Accounts:     []emulator.Account{{KeyID: keyID, SecretKey: secretKey}},
 		TradingLimit: -1, DataLimit: -1, FillLatency: -1, PartialFillProbability: -1, Seed: 1,
@@ -31,42 +31,43 @@ func start(t testing.TB, change func(*emulator.Config)) *emulator.Emulator {
 	}
 	alpaca, err := emulator.New(config, zap.NewNop())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := alpaca.Start(context.Background()); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		if err := alpaca.Stop(ctx); err != nil {
-			t.Errorf("stop: %v", err)
+			tb.Errorf("stop: %v", err)
 		}
 	})
 	return alpaca
 }
 
 // client has its own connections, which end with the test.
-func client(t testing.TB) *http.Client {
-	t.Helper()
+func client(tb testing.TB) *http.Client {
+	tb.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
-	t.Cleanup(transport.CloseIdleConnections)
+	tb.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport, Timeout: 10 * time.Second}
 }
 
-func must[T any](t testing.TB) func(T, error) T {
+func must[T any](tb testing.TB) func(T, error) T {
+	tb.Helper()
 	return func(value T, err error) T {
-		t.Helper()
+		tb.Helper()
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		return value
 	}
 }
 
-func expect[T comparable](t testing.TB, what string, got, want T) {
-	t.Helper()
+func expect[T comparable](tb testing.TB, what string, got, want T) {
+	tb.Helper()
 	if got != want {
-		t.Errorf("%s = %v, want %v", what, got, want)
+		tb.Errorf("%s = %v, want %v", what, got, want)
 	}
 }

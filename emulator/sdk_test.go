@@ -18,7 +18,7 @@ import (
 )
 
 // sdk returns the official trading and data clients, with nothing changed but their base URL.
-func sdk(t testing.TB, running *emulator.Emulator) (*alpaca.Client, *marketdata.Client) {
+func sdk(t *testing.T, running *emulator.Emulator) (*alpaca.Client, *marketdata.Client) {
 	t.Helper()
 	transport := &http.Client{Transport: buffered{client(t).Transport}} // a timeout would wait for the close, too
 	trading := alpaca.NewClient(alpaca.ClientOpts{
@@ -49,7 +49,7 @@ func dec(text string) *shopspring.Decimal {
 	return &value
 }
 
-func pin(t testing.TB, running *emulator.Emulator, symbol, price string) {
+func pin(t *testing.T, running *emulator.Emulator, symbol, price string) {
 	t.Helper()
 	if err := running.SetPrice(symbol, decimal.MustParse(price)); err != nil {
 		t.Fatal(err)
@@ -251,7 +251,7 @@ func TestSDKTradeUpdates(t *testing.T) {
 }
 
 // listen reads a number of updates and hangs up.
-func listen(t testing.TB, trading *alpaca.Client, request alpaca.StreamTradeUpdatesRequest, count int) []alpaca.TradeUpdate {
+func listen(t *testing.T, trading *alpaca.Client, request alpaca.StreamTradeUpdatesRequest, count int) []alpaca.TradeUpdate {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -267,7 +267,7 @@ func listen(t testing.TB, trading *alpaca.Client, request alpaca.StreamTradeUpda
 	return seen
 }
 
-func expectAPIError(t testing.TB, err error, status, code int, message string) {
+func expectAPIError(t *testing.T, err error, status, code int, message string) {
 	t.Helper()
 	var failure *alpaca.APIError
 	if !errors.As(err, &failure) {

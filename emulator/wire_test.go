@@ -25,7 +25,7 @@ type answer struct {
 	body   string
 }
 
-func call(t testing.TB, from *http.Client, method, url, body string, headers ...string) answer {
+func call(t *testing.T, from *http.Client, method, url, body string, headers ...string) answer {
 	t.Helper()
 	got, err := attempt(from, method, url, body, headers...)
 	if err != nil {
@@ -301,7 +301,7 @@ func TestStreamNeverEndsCleanly(t *testing.T) {
 	if err := running.Stop(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for lines.Scan() { //nolint:revive // reads what was under way
+	for lines.Scan() {
 	}
 	if lines.Err() == nil {
 		t.Error("the stream ended cleanly")

@@ -33,11 +33,11 @@ func (g *Gate) guard(limiter *Limiter, next Handler) http.Handler {
 		account, ok := g.Accounts.Authenticate(keyID, secretKey)
 		if !ok {
 			w.Header().Set("WWW-Authenticate", `Bearer, Basic realm="alpaca.markets"`)
-			wire.WriteFailure(w, wire.Plain(http.StatusUnauthorized, "unauthorized."))
+			wire.WriteError(w, wire.Plain(http.StatusUnauthorized, "unauthorized."))
 			return
 		}
 		if !limiter.Allow(w.Header(), keyID) {
-			wire.WriteFailure(w, wire.Plain(http.StatusTooManyRequests, "too many requests."))
+			wire.WriteError(w, wire.Plain(http.StatusTooManyRequests, "too many requests."))
 			return
 		}
 		next(w, r, account)
@@ -65,7 +65,7 @@ func Identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header()["X-Request-Id"] = []string{requestID()}
 		if strings.Contains(r.URL.Path, "//") || strings.Contains(r.URL.Path, "/.") {
-			wire.WriteFailure(w, wire.NotFound("endpoint not found"))
+			wire.WriteError(w, wire.NotFound("endpoint not found"))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -75,7 +75,7 @@ func Identify(next http.Handler) http.Handler {
 // requestID is 32 hexadecimal digits, as in Alpaca's answers.
 func requestID() string {
 	var raw [16]byte
-	high, low := rand.Uint64(), rand.Uint64() //nolint:gosec // an identifier, no secret
+	high, low := rand.Uint64(), rand.Uint64()
 	for i := range 8 {
 		raw[i], raw[8+i] = byte(high>>(8*i)), byte(low>>(8*i))
 	}

@@ -60,8 +60,9 @@ func (api *API) accounts(w http.ResponseWriter, _ *http.Request) {
 		KeyID  string `json:"key_id"`
 		Number string `json:"account_number"`
 	}
-	list := []account{}
-	for _, opened := range api.Exchange.Accounts() {
+	opened := api.Exchange.Accounts()
+	list := make([]account, 0, len(opened))
+	for _, opened := range opened {
 		list = append(list, account{opened.ID, opened.KeyID, opened.Number})
 	}
 	write(w, http.StatusOK, list)

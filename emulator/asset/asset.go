@@ -30,7 +30,7 @@ type Asset struct {
 	Name         string
 	Exchange     string
 	Tradable     bool
-	Marginable   bool
+	Marginable   bool //nolint:misspell // Alpaca's word
 	Shortable    bool
 	EasyToBorrow bool
 	Fractionable bool
@@ -99,7 +99,8 @@ func parseEquity(line string) (*Asset, error) {
 	}
 	return &Asset{
 		ID: identify(columns[0]), Class: Equity, Symbol: columns[0], Name: columns[4], Exchange: columns[1],
-		Tradable: true, Marginable: true, Shortable: true, EasyToBorrow: true, Fractionable: true,
+		Tradable: true, Shortable: true, EasyToBorrow: true, Fractionable: true,
+		Marginable: true, //nolint:misspell // Alpaca's word
 		Attributes: []string{"fractional_eh_enabled", "has_options", "overnight_tradable"},
 		Price:      price, Volatility: float64(volatility) / 100,
 	}, nil

@@ -47,7 +47,7 @@ func (api *API) many(head, tail string, add appender) access.Handler {
 	return func(w http.ResponseWriter, r *http.Request, _ *exchange.Account) {
 		symbols, err := readSymbols(r)
 		if err != nil {
-			wire.WriteFailure(w, err)
+			wire.WriteError(w, err)
 			return
 		}
 		now := api.Clock.Now()
@@ -74,7 +74,7 @@ func (api *API) one(name string, add appender) access.Handler {
 	return func(w http.ResponseWriter, r *http.Request, _ *exchange.Account) {
 		stock, err := api.pathStock(r, name)
 		if err != nil {
-			wire.WriteFailure(w, err)
+			wire.WriteError(w, err)
 			return
 		}
 		out := wire.String([]byte(`{"symbol":`), stock.Symbol)
@@ -86,7 +86,7 @@ func (api *API) one(name string, add appender) access.Handler {
 func (api *API) snapshot(w http.ResponseWriter, r *http.Request, _ *exchange.Account) {
 	stock, err := api.pathStock(r, "snapshot")
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	out := wire.String([]byte(`{"symbol":`), stock.Symbol)
@@ -100,7 +100,7 @@ func (api *API) pathStock(r *http.Request, name string) (*asset.Asset, error) {
 	if err := checkFeed(r); err != nil {
 		return nil, err
 	}
-	if !symbolPattern().MatchString(symbol) {
+	if !symbolPattern.MatchString(symbol) {
 		return nil, wire.Plain(http.StatusBadRequest, "invalid symbol: %s", symbol)
 	}
 	stock, ok := api.stock(symbol)
@@ -128,7 +128,7 @@ func readSymbols(r *http.Request) ([]string, error) {
 	}
 	symbols := strings.Split(text, ",")
 	for _, symbol := range symbols {
-		if !symbolPattern().MatchString(symbol) {
+		if !symbolPattern.MatchString(symbol) {
 			return nil, wire.Plain(http.StatusBadRequest, "invalid symbol: %s", symbol)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
 )
 
-// Cancel asks for an order's cancellation; the order may still fill before the venue agrees. A *wire.Failure when there
+// Cancel asks for an order's cancellation; the order may still fill before the venue agrees. A *wire.Error when there
 // is no such order or nothing is left to cancel.
 func (a *Account) Cancel(id string) error {
 	now := a.exchange.clock.Now()

@@ -30,7 +30,7 @@ func (a *Account) Configuration() Configuration {
 	return a.configuration
 }
 
-// Configure changes the settings that a PATCH body names and returns them all. A *wire.Failure for a value that does
+// Configure changes the settings that a PATCH body names and returns them all. A *wire.Error for a value that does
 // not exist; nothing changes then.
 func (a *Account) Configure(body []byte) (Configuration, error) {
 	a.mu.Lock()
@@ -64,5 +64,5 @@ func (c Configuration) check() error {
 }
 
 func invalidConfiguration(message string) error {
-	return &wire.Failure{Status: http.StatusUnprocessableEntity, Code: wire.CodeShape, Message: message}
+	return &wire.Error{Status: http.StatusUnprocessableEntity, Code: wire.CodeShape, Message: message}
 }

@@ -97,7 +97,7 @@ func (p *OpenPosition) Append(dst []byte) []byte {
 	dst = wire.String(append(dst, `,"symbol":`...), p.Asset.Symbol)
 	dst = wire.String(append(dst, `,"exchange":`...), p.Asset.Exchange)
 	dst = wire.String(append(dst, `,"asset_class":`...), string(p.Asset.Class))
-	dst = wire.Bool(append(dst, `,"asset_marginable":`...), p.Asset.Marginable)
+	dst = wire.Bool(append(dst, `,"asset_marginable":`...), p.Asset.Marginable) //nolint:misspell // Alpaca's word
 	dst = wire.Decimal(append(dst, `,"qty":`...), p.Qty)
 	dst = wire.Decimal(append(dst, `,"avg_entry_price":`...), p.AverageEntryPrice)
 	dst = wire.String(append(dst, `,"side":`...), side)
@@ -122,7 +122,7 @@ func (s *Summary) Append(dst []byte) []byte {
 	dst = wire.Decimal(append(dst, `,"currency":"USD","buying_power":`...), s.BuyingPower)
 	dst = wire.Decimal(append(dst, `,"regt_buying_power":`...), s.RegulationTBuyingPower)
 	dst = wire.Decimal(append(dst, `,"effective_buying_power":`...), s.BuyingPower)
-	dst = wire.Decimal(append(dst, `,"non_marginable_buying_power":`...), s.NonMarginableBuyingPower)
+	dst = wire.Decimal(append(dst, `,"non_marginable_buying_power":`...), s.NonMarginableBuyingPower) //nolint:misspell // Alpaca's word
 	dst = wire.Decimal(append(dst, `,"options_buying_power":`...), s.NonMarginableBuyingPower)
 	dst = wire.Decimal(append(dst, `,"cash":`...), s.Cash)
 	dst = wire.Decimal(append(dst, `,"accrued_fees":"0","portfolio_value":`...), s.Equity)

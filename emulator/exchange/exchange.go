@@ -115,7 +115,7 @@ func (x *Exchange) newAccount(opening Opening) *Account {
 		ID: opening.ID, KeyID: opening.KeyID, Number: fmt.Sprintf("PA%010d", hash.Sum64()%10_000_000_000),
 		CreatedAt: now.Truncate(time.Microsecond),
 		secret:    sha256.Sum256([]byte(opening.SecretKey)), exchange: x, cash: opening.Cash,
-		configuration: defaultConfiguration(), dice: rand.New(source), //nolint:gosec // fills must be reproducible
+		configuration: defaultConfiguration(), dice: rand.New(source),
 		holdings: make(map[string]*holding), orders: make(map[string]*entry), byClientID: make(map[string]*entry),
 		open:       make(map[queue][]*entry),
 		lastEquity: opening.Cash, lastClose: x.clock.Calendar.PreviousClose(now),

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // floor is an exchange with one account, a pinned AAPL at 100.00 (bid 99.99, ask 100.01) and a clock that the test
 // moves. Everything happens within the call unless the settings say otherwise.
 type floor struct {
-	t        testing.TB
+	t        *testing.T
 	exchange *exchange.Exchange
 	market   *market.Market
 	clock    *clock.Fake
@@ -31,9 +31,9 @@ type floor struct {
 }
 
 // monday is a trading day at 10:00 in New York.
-var monday = time.Date(2026, time.November, 23, 15, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant
+var monday = time.Date(2026, time.November, 23, 15, 0, 0, 0, time.UTC)
 
-func newFloor(t testing.TB, mode session.Mode, settings exchange.Settings, cash string) *floor {
+func newFloor(t *testing.T, mode session.Mode, settings exchange.Settings, cash string) *floor {
 	t.Helper()
 	fake := clock.NewFake(monday)
 	hours, err := session.NewClock(session.Settings{Mode: mode}, fake)
@@ -56,7 +56,7 @@ func newFloor(t testing.TB, mode session.Mode, settings exchange.Settings, cash 
 	return &floor{t: t, exchange: x, market: prices, clock: fake, account: account}
 }
 
-func instant(t testing.TB) *floor {
+func instant(t *testing.T) *floor {
 	t.Helper()
 	return newFloor(t, session.Real, exchange.Settings{FillLatency: -1, PartialFillProbability: -1}, "100000")
 }
@@ -106,16 +106,16 @@ func (f *floor) events() []string {
 	return names
 }
 
-func expect[T comparable](t testing.TB, what string, got, want T) {
+func expect[T comparable](t *testing.T, what string, got, want T) {
 	t.Helper()
 	if got != want {
 		t.Errorf("%s = %v, want %v", what, got, want)
 	}
 }
 
-func expectFailure(t testing.TB, err error, status, code int, message string) {
+func expectFailure(t *testing.T, err error, status, code int, message string) {
 	t.Helper()
-	var failure *wire.Failure
+	var failure *wire.Error
 	if !errors.As(err, &failure) {
 		t.Fatalf("error = %v, want %q", err, message)
 	}

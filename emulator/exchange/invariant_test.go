@@ -1,4 +1,4 @@
-package exchange
+package exchange //nolint:testpackage // invariants are about what no caller sees: holds, queues and the book
 
 import (
 	"fmt"

@@ -23,7 +23,7 @@ type Filter struct {
 	Classes   []asset.Class
 }
 
-// Order returns an order by its ID. A *wire.Failure when there is none.
+// Order returns an order by its ID. A *wire.Error when there is none.
 func (a *Account) Order(id string) (Order, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -34,7 +34,7 @@ func (a *Account) Order(id string) (Order, error) {
 	return found.snapshot(), nil
 }
 
-// OrderByClientID returns an order by its client order ID. A *wire.Failure when there is none.
+// OrderByClientID returns an order by its client order ID. A *wire.Error when there is none.
 func (a *Account) OrderByClientID(clientOrderID string) (Order, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

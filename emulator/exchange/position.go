@@ -40,7 +40,7 @@ func (a *Account) Positions() []OpenPosition {
 	return positions
 }
 
-// Position returns one position by symbol or asset ID. A *wire.Failure when the account is flat in it.
+// Position returns one position by symbol or asset ID. A *wire.Error when the account is flat in it.
 func (a *Account) Position(symbolOrID string) (OpenPosition, error) {
 	now := a.exchange.clock.Now()
 	a.mu.Lock()
@@ -99,7 +99,7 @@ func ratio(part, whole decimal.Decimal) decimal.Decimal {
 // Closing says how much of a position to close: all of it, a quantity, or a percentage.
 type Closing struct{ Qty, Percentage *decimal.Decimal }
 
-// ClosePosition sends the market order that closes a position and returns it. A *wire.Failure when there is no such
+// ClosePosition sends the market order that closes a position and returns it. A *wire.Error when there is no such
 // position or its shares are held by other orders.
 func (a *Account) ClosePosition(symbolOrID string, closing Closing) (Order, error) {
 	now := a.exchange.clock.Now()
@@ -162,7 +162,7 @@ type CloseResult struct {
 // Status returns the HTTP status that closing the position alone would have.
 func (r CloseResult) Status() int {
 	if r.Err != nil {
-		return wire.FailureOf(r.Err).Status
+		return wire.ErrorOf(r.Err).Status
 	}
 	return http.StatusOK
 }

@@ -19,7 +19,7 @@ type ReplaceRequest struct {
 	ClientOrderID string      `json:"client_order_id"`
 }
 
-// DecodeReplace reads a replacement from a request body. A *wire.Failure when it is not an object of the right shape.
+// DecodeReplace reads a replacement from a request body. A *wire.Error when it is not an object of the right shape.
 func DecodeReplace(body []byte) (ReplaceRequest, error) {
 	var request ReplaceRequest
 	if err := json.Unmarshal(body, &request); err != nil {
@@ -29,7 +29,7 @@ func DecodeReplace(body []byte) (ReplaceRequest, error) {
 }
 
 // Replace asks for an order to be replaced and returns the new order, which lives once the venue agrees; until then the
-// old one may still fill, and then the new one is rejected. A *wire.Failure when a rule refuses it.
+// old one may still fill, and then the new one is rejected. A *wire.Error when a rule refuses it.
 func (a *Account) Replace(id string, change ReplaceRequest) (Order, error) {
 	now := a.exchange.clock.Now()
 	a.mu.Lock()

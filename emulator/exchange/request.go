@@ -52,7 +52,7 @@ type OrderRequest struct {
 	AdvancedInstructions json.RawMessage `json:"advanced_instructions"`
 }
 
-// DecodeOrder reads an order from a request body. A *wire.Failure when it is not an object of the expected shape.
+// DecodeOrder reads an order from a request body. A *wire.Error when it is not an object of the expected shape.
 func DecodeOrder(body []byte) (OrderRequest, error) {
 	var request OrderRequest
 	if err := json.Unmarshal(body, &request); err != nil {
@@ -195,6 +195,7 @@ func checkTimeInForce(r *OrderRequest) error {
 		}
 	case AtOpen, AtClose:
 		return wire.Unprocessable("time_in_force %s is not enabled for this account", r.TimeInForce)
+	default:
 	}
 	return nil
 }

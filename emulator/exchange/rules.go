@@ -98,6 +98,7 @@ func mayTradeWith(open, candidate *entry) bool {
 		return false
 	case Market, Stop:
 		return true
+	default:
 	}
 	if candidate.Type == Market || candidate.Type == Stop {
 		return true

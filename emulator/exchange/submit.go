@@ -12,7 +12,7 @@ import (
 )
 
 // Submit places an order and returns it as Alpaca's answer shows it: pending_new while the market is open, else
-// accepted. A *wire.Failure when a rule refuses it; nothing has changed then.
+// accepted. A *wire.Error when a rule refuses it; nothing has changed then.
 func (a *Account) Submit(request OrderRequest) (Order, error) {
 	if err := request.checkShape(); err != nil {
 		return Order{}, err

@@ -123,7 +123,7 @@ func TestWashTradeBodyNamesTheOrder(t *testing.T) {
 	_, err := f.try(`{"symbol":"AAPL","qty":1,"side":"sell","type":"market","time_in_force":"day"}`)
 	want := `{"code":40310000,"existing_order_id":"` + open.ID + `","message":"potential wash trade detected. use complex orders",` +
 		`"reject_reason":"opposite side limit order exists. use complex/limit/stop_limit orders"}`
-	expect(t, "body", string(wire.FailureOf(err).Append(nil)), want)
+	expect(t, "body", string(wire.ErrorOf(err).Append(nil)), want)
 }
 
 func TestInsufficientQuantityBody(t *testing.T) {
@@ -134,7 +134,7 @@ func TestInsufficientQuantityBody(t *testing.T) {
 	_, err := f.try(`{"symbol":"AAPL","qty":3,"side":"sell","type":"market","time_in_force":"day"}`)
 	want := `{"available":"2","code":40310000,"existing_qty":"10","held_for_orders":"8","message":"insufficient qty available` +
 		` for order (requested: 3, available: 2)","related_orders":["` + stop.ID + `"],"symbol":"AAPL"}`
-	expect(t, "body", string(wire.FailureOf(err).Append(nil)), want)
+	expect(t, "body", string(wire.ErrorOf(err).Append(nil)), want)
 }
 
 func TestShorting(t *testing.T) {
@@ -195,7 +195,7 @@ func FuzzDecodeOrder(f *testing.F) {
 		if err == nil {
 			_, err = instant(t).account.Submit(request)
 		}
-		if err != nil && wire.FailureOf(err).Status >= 500 {
+		if err != nil && wire.ErrorOf(err).Status >= 500 {
 			t.Fatalf("%s: %v", body, err)
 		}
 	})
@@ -211,7 +211,7 @@ func FuzzDecodeReplace(f *testing.F) {
 		if err == nil {
 			_, err = floor.account.Replace(order.ID, request)
 		}
-		if err != nil && wire.FailureOf(err).Status >= 500 {
+		if err != nil && wire.ErrorOf(err).Status >= 500 {
 			t.Fatalf("%s: %v", body, err)
 		}
 	})

@@ -47,7 +47,7 @@ type Fault struct {
 func (f Fault) Delay() time.Duration {
 	delay := f.LatencyMS
 	if f.JitterMS > 0 {
-		delay += rand.IntN(f.JitterMS + 1) //nolint:gosec // not a secret
+		delay += rand.IntN(f.JitterMS + 1)
 	}
 	return time.Duration(delay) * time.Millisecond
 }
@@ -150,7 +150,7 @@ func (g *Registry) Hit(r *http.Request, keyID string) []Fault {
 		if f.Times > 0 && f.Hits >= f.Times || !f.matches(r, keyID) {
 			continue
 		}
-		if f.Probability > 0 && rand.Float64() >= f.Probability { //nolint:gosec // not a secret
+		if f.Probability > 0 && rand.Float64() >= f.Probability {
 			continue
 		}
 		f.Hits++

@@ -15,13 +15,13 @@ func (g *Registry) Handler(next http.Handler, keyOf func(*http.Request) string) 
 			case Latency:
 				wait(r, f.Delay())
 			case Status:
-				wire.WriteFailure(w, &wire.Failure{Status: f.Status, Code: f.Code, Message: f.Message})
+				wire.WriteError(w, &wire.Error{Status: f.Status, Code: f.Code, Message: f.Message})
 				return
 			case DropBefore:
-				panic(http.ErrAbortHandler) // net/http's way to break a connection without an answer
+				panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to break a connection without an answer
 			case DropAfter:
 				next.ServeHTTP(&unheard{header: w.Header()}, r)
-				panic(http.ErrAbortHandler)
+				panic(http.ErrAbortHandler) //nolint:forbidigo // as above
 			}
 		}
 		next.ServeHTTP(w, r)

@@ -14,20 +14,20 @@ type nonStop struct{}
 
 func (nonStop) MarketTime(t time.Time) time.Time { return t }
 
-func find(t testing.TB, symbol string) *asset.Asset {
-	t.Helper()
+func find(tb testing.TB, symbol string) *asset.Asset {
+	tb.Helper()
 	catalogue, err := asset.NewCatalogue()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	found, ok := catalogue.Find(symbol)
 	if !ok {
-		t.Fatalf("no %s", symbol)
+		tb.Fatalf("no %s", symbol)
 	}
 	return found
 }
 
-var noon = time.Date(2026, time.November, 23, 17, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant
+var noon = time.Date(2026, time.November, 23, 17, 0, 0, 0, time.UTC)
 
 func TestSeedDecidesTheMarket(t *testing.T) {
 	t.Parallel()

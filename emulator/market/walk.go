@@ -49,7 +49,7 @@ func noise(key uint64, nanoseconds, period int64) float64 {
 }
 
 func lattice(key uint64, cell int64) float64 {
-	return float64(int64(mix(key, uint64(cell)))) / (1 << 63) //nolint:gosec // the wrap into a signed value is the point
+	return float64(int64(mix(key, uint64(cell)))) / (1 << 63)
 }
 
 // mix hashes two words into one (wyhash's multiply and fold).

@@ -4,7 +4,6 @@ package session
 
 import (
 	"fmt"
-	"sync"
 	"time"
 	_ "time/tzdata" // the emulator must know New York's time on machines without a zone database
 )
@@ -33,18 +32,14 @@ type Calendar struct {
 	half     map[string]bool
 }
 
-// NewYork returns the zone America/New_York.
-var NewYork = sync.OnceValue(func() *time.Location {
+// NewCalendar computes the calendar from the exchange's holiday rules. It fails only when the program was built without
+// its zone database.
+func NewCalendar() (*Calendar, error) {
 	location, err := time.LoadLocation("America/New_York")
 	if err != nil {
-		panic(fmt.Sprintf("session: embedded zone database has no New York: %v", err))
+		return nil, fmt.Errorf("calendar: %w", err)
 	}
-	return location
-})
-
-// NewCalendar computes the calendar from the exchange's holiday rules.
-func NewCalendar() *Calendar {
-	c := &Calendar{location: NewYork(), closed: make(map[string]bool), half: make(map[string]bool)}
+	c := &Calendar{location: location, closed: make(map[string]bool), half: make(map[string]bool)}
 	for year := FirstYear; year <= LastYear; year++ {
 		for _, holiday := range holidays(year) {
 			c.closed[holiday.Format(time.DateOnly)] = true
@@ -60,8 +55,11 @@ func NewCalendar() *Calendar {
 			}
 		}
 	}
-	return c
+	return c, nil
 }
+
+// Location is New York's zone, in which the exchange lives.
+func (c *Calendar) Location() *time.Location { return c.location }
 
 // IsTradingDay reports whether the New York date of t has a regular session.
 func (c *Calendar) IsTradingDay(t time.Time) bool {

@@ -60,7 +60,11 @@ type Settings struct {
 
 // NewClock returns a clock that runs on base. ErrMode when the mode does not exist.
 func NewClock(settings Settings, base clock.Clock) (*Clock, error) {
-	c := &Clock{Calendar: NewCalendar(), mode: settings.Mode, base: base, speed: 1}
+	calendar, err := NewCalendar()
+	if err != nil {
+		return nil, err
+	}
+	c := &Clock{Calendar: calendar, mode: settings.Mode, base: base, speed: 1}
 	c.origin, c.start = base.Now(), settings.Start
 	switch settings.Mode {
 	case "":

@@ -2,8 +2,9 @@ package session
 
 import "time"
 
+// date is noon UTC, which lies on the same date in New York.
 func date(year int, month time.Month, day int) time.Time {
-	return time.Date(year, month, day, 12, 0, 0, 0, NewYork())
+	return time.Date(year, month, day, 12, 0, 0, 0, time.UTC)
 }
 
 // holidays returns the full-day closures that NYSE Rule 7.2 gives for a year.

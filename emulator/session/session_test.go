@@ -38,10 +38,10 @@ func closures() map[int]struct{ closed, half []string } {
 
 func TestCalendarMatchesTheExchange(t *testing.T) {
 	t.Parallel()
-	calendar := session.NewCalendar()
+	calendar := newCalendar(t)
 	for year, want := range closures() {
 		var closed, half []string
-		for day := time.Date(year, 1, 1, 12, 0, 0, 0, session.NewYork()); day.Year() == year; day = day.AddDate(0, 0, 1) {
+		for day := time.Date(year, 1, 1, 12, 0, 0, 0, calendar.Location()); day.Year() == year; day = day.AddDate(0, 0, 1) {
 			if day.Weekday() == time.Saturday || day.Weekday() == time.Sunday {
 				continue
 			}
@@ -62,8 +62,21 @@ func TestCalendarMatchesTheExchange(t *testing.T) {
 	}
 }
 
+func newCalendar(tb testing.TB) *session.Calendar {
+	tb.Helper()
+	calendar, err := session.NewCalendar()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return calendar
+}
+
 func at(text string) time.Time {
-	parsed, err := time.ParseInLocation("2006-01-02 15:04", text, session.NewYork())
+	location, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		panic(err)
+	}
+	parsed, err := time.ParseInLocation("2006-01-02 15:04", text, location)
 	if err != nil {
 		panic(err)
 	}
@@ -72,7 +85,7 @@ func at(text string) time.Time {
 
 func TestNextOpenAndClose(t *testing.T) {
 	t.Parallel()
-	calendar := session.NewCalendar()
+	calendar := newCalendar(t)
 	cases := []struct{ name, now, open, shut string }{
 		{"captured on a Friday morning", "2026-07-24 10:42", "2026-07-27 09:30", "2026-07-24 16:00"},
 		{"captured before the open", "2026-09-24 04:10", "2026-09-24 09:30", "2026-09-24 16:00"},
@@ -92,7 +105,7 @@ func TestNextOpenAndClose(t *testing.T) {
 // TestGoodTillCanceledEnd uses the order captured on 2026-09-27.
 func TestGoodTillCanceledEnd(t *testing.T) {
 	t.Parallel()
-	got := session.NewCalendar().GoodTillCanceledEnd(at("2026-09-27 20:00"))
+	got := newCalendar(t).GoodTillCanceledEnd(at("2026-09-27 20:00"))
 	if want := time.Date(2026, 12, 24, 21, 0, 0, 0, time.UTC); !got.Equal(want) {
 		t.Errorf("got %s, want %s", got, want)
 	}

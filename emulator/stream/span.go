@@ -10,7 +10,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
 )
 
-// parseSpan reads since, until, since_id and until_id. A *wire.Failure that names the parameter at fault.
+// parseSpan reads since, until, since_id and until_id. A *wire.Error that names the parameter at fault.
 func parseSpan(r *http.Request) (span, error) {
 	query := r.URL.Query()
 	var wanted span

@@ -60,7 +60,7 @@ func (s *span) over(now time.Time) bool {
 func (s *TradeEvents) serve(w http.ResponseWriter, r *http.Request, account *exchange.Account) {
 	wanted, err := parseSpan(r)
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	subscription := account.Subscribe(wanted.from)
@@ -92,7 +92,7 @@ func (s *TradeEvents) pump(r *http.Request, out *feed, subscription *exchange.Su
 		}
 		select {
 		case <-r.Context().Done():
-			panic(http.ErrAbortHandler) // breaks the connection
+			panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to break a connection
 		case <-subscription.Signal():
 		case <-heartbeat.C:
 			if !out.comment("heartbeat") {

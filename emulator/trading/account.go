@@ -20,12 +20,12 @@ func getConfiguration(w http.ResponseWriter, _ *http.Request, account *exchange.
 func patchConfiguration(w http.ResponseWriter, r *http.Request, account *exchange.Account) {
 	content, err := body(w, r)
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	changed, err := account.Configure(content)
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	writeConfiguration(w, changed)
@@ -34,7 +34,7 @@ func patchConfiguration(w http.ResponseWriter, r *http.Request, account *exchang
 func writeConfiguration(w http.ResponseWriter, configuration exchange.Configuration) {
 	encoded, err := json.Marshal(configuration)
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	wire.Write(w, http.StatusOK, encoded)

@@ -40,7 +40,7 @@ func hasAny(attributes, wanted []string) bool {
 func (api *API) getAsset(w http.ResponseWriter, r *http.Request, _ *exchange.Account) {
 	listed, ok := api.Catalogue.Find(r.PathValue("asset"))
 	if !ok {
-		wire.WriteFailure(w, wire.NotFound("asset not found for %s", r.PathValue("asset")))
+		wire.WriteError(w, wire.NotFound("asset not found for %s", r.PathValue("asset")))
 		return
 	}
 	wire.Write(w, http.StatusOK, appendAsset(nil, listed))
@@ -53,7 +53,7 @@ func appendAsset(dst []byte, a *asset.Asset) []byte {
 	dst = wire.String(append(dst, `,"symbol":`...), a.Symbol)
 	dst = wire.String(append(dst, `,"name":`...), a.Name)
 	dst = wire.Bool(append(dst, `,"status":"active","tradable":`...), a.Tradable)
-	dst = wire.Bool(append(dst, `,"marginable":`...), a.Marginable)
+	dst = wire.Bool(append(dst, `,"marginable":`...), a.Marginable) //nolint:misspell // Alpaca's word
 	dst = append(dst, `,"maintenance_margin_requirement":30,"margin_requirement_long":"30","margin_requirement_short":"30"`...)
 	dst = wire.Bool(append(dst, `,"shortable":`...), a.Shortable)
 	dst = wire.Bool(append(dst, `,"easy_to_borrow":`...), a.EasyToBorrow)

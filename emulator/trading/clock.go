@@ -12,30 +12,30 @@ import (
 func (api *API) getClock(w http.ResponseWriter, _ *http.Request, _ *exchange.Account) {
 	now := api.Clock.Now()
 	calendar := api.Clock.Calendar
-	out := appendLocal([]byte(`{"timestamp":`), now)
+	out := appendLocal([]byte(`{"timestamp":`), now.In(calendar.Location()))
 	out = wire.Bool(append(out, `,"is_open":`...), api.Clock.Phase(now) == session.Regular)
 	out = appendLocal(append(out, `,"next_open":`...), calendar.NextOpen(now))
 	out = appendLocal(append(out, `,"next_close":`...), calendar.NextClose(now))
 	wire.Write(w, http.StatusOK, append(out, '}'))
 }
 
-// appendLocal appends a time with New York's offset, as the clock endpoint does.
+// appendLocal appends a time with the offset of its own zone, New York's, as the clock endpoint does.
 func appendLocal(dst []byte, t time.Time) []byte {
 	dst = append(dst, '"')
-	dst = t.In(session.NewYork()).AppendFormat(dst, time.RFC3339Nano)
+	dst = t.AppendFormat(dst, time.RFC3339Nano)
 	return append(dst, '"')
 }
 
 func (api *API) getCalendar(w http.ResponseWriter, r *http.Request, _ *exchange.Account) {
 	query := r.URL.Query()
-	start, end, err := calendarRange(query.Get("start"), query.Get("end"))
+	start, end, err := api.calendarRange(query.Get("start"), query.Get("end"))
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	kind := query.Get("date_type")
 	if kind != "" && kind != "TRADING" && kind != "SETTLEMENT" {
-		wire.WriteFailure(w, wire.Plain(http.StatusBadRequest, "invalid date_type"))
+		wire.WriteError(w, wire.Plain(http.StatusBadRequest, "invalid date_type"))
 		return
 	}
 	out := []byte{'['}
@@ -64,9 +64,10 @@ func (api *API) days(start, end time.Time, bySettlement bool) []session.Day {
 	return days
 }
 
-func calendarRange(from, to string) (start, end time.Time, err error) {
-	start = time.Date(session.FirstYear, time.January, 1, 12, 0, 0, 0, session.NewYork())
-	end = time.Date(session.LastYear, time.December, 31, 12, 0, 0, 0, session.NewYork())
+func (api *API) calendarRange(from, to string) (start, end time.Time, err error) {
+	zone := api.Clock.Calendar.Location()
+	start = time.Date(session.FirstYear, time.January, 1, 12, 0, 0, 0, zone)
+	end = time.Date(session.LastYear, time.December, 31, 12, 0, 0, 0, zone)
 	if start, err = calendarDate("start", from, start); err != nil {
 		return start, end, err
 	}
@@ -84,7 +85,7 @@ func calendarDate(name, text string, otherwise time.Time) (time.Time, error) {
 		return time.Time{}, wire.Plain(http.StatusBadRequest, "invalid %s: want YYYY-MM-DD", name)
 	}
 	year := min(max(parsed.Year(), session.FirstYear), session.LastYear)
-	return time.Date(year, parsed.Month(), parsed.Day(), 12, 0, 0, 0, session.NewYork()), nil
+	return time.Date(year, parsed.Month(), parsed.Day(), 12, 0, 0, 0, otherwise.Location()), nil
 }
 
 func (api *API) appendDay(dst []byte, day session.Day) []byte {

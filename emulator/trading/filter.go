@@ -20,7 +20,7 @@ const (
 	maxOrders     = 500
 )
 
-// parseFilter reads the query of GET /v2/orders. A *wire.Failure that names the parameter at fault.
+// parseFilter reads the query of GET /v2/orders. A *wire.Error that names the parameter at fault.
 func parseFilter(query url.Values) (exchange.Filter, error) {
 	filter := exchange.Filter{
 		Status: query.Get("status"), Side: exchange.Side(query.Get("side")), Limit: defaultOrders,

@@ -14,12 +14,12 @@ const orderSize = 1280
 func postOrder(w http.ResponseWriter, r *http.Request, account *exchange.Account) {
 	content, err := body(w, r)
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	request, err := exchange.DecodeOrder(content)
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	order, err := account.Submit(request)
@@ -29,12 +29,12 @@ func postOrder(w http.ResponseWriter, r *http.Request, account *exchange.Account
 func patchOrder(w http.ResponseWriter, r *http.Request, account *exchange.Account) {
 	content, err := body(w, r)
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	request, err := exchange.DecodeReplace(content)
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	order, err := account.Replace(r.PathValue("order"), request)
@@ -53,7 +53,7 @@ func getOrderByClientID(w http.ResponseWriter, r *http.Request, account *exchang
 
 func writeOrder(w http.ResponseWriter, order exchange.Order, err error) {
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	wire.Write(w, http.StatusOK, order.Append(make([]byte, 0, orderSize)))
@@ -62,12 +62,12 @@ func writeOrder(w http.ResponseWriter, order exchange.Order, err error) {
 func getOrders(w http.ResponseWriter, r *http.Request, account *exchange.Account) {
 	filter, err := parseFilter(r.URL.Query())
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	orders, err := account.Orders(filter)
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	out := append(make([]byte, 0, 2+orderSize*len(orders)), '[')
@@ -82,7 +82,7 @@ func getOrders(w http.ResponseWriter, r *http.Request, account *exchange.Account
 
 func deleteOrder(w http.ResponseWriter, r *http.Request, account *exchange.Account) {
 	if err := account.Cancel(r.PathValue("order")); err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

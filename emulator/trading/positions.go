@@ -25,7 +25,7 @@ func getPositions(w http.ResponseWriter, _ *http.Request, account *exchange.Acco
 func getPosition(w http.ResponseWriter, r *http.Request, account *exchange.Account) {
 	position, err := account.Position(r.PathValue("asset"))
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	wire.Write(w, http.StatusOK, position.Append(nil))
@@ -35,12 +35,12 @@ func deletePosition(w http.ResponseWriter, r *http.Request, account *exchange.Ac
 	query := r.URL.Query()
 	qty, err := parseAmount(query, "qty")
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	percentage, err := parseAmount(query, "percentage")
 	if err != nil {
-		wire.WriteFailure(w, err)
+		wire.WriteError(w, err)
 		return
 	}
 	order, err := account.ClosePosition(r.PathValue("asset"), exchange.Closing{Qty: qty, Percentage: percentage})
@@ -64,7 +64,7 @@ func deletePositions(w http.ResponseWriter, r *http.Request, account *exchange.A
 	if text := r.URL.Query().Get("cancel_orders"); text != "" {
 		parsed, err := strconv.ParseBool(text)
 		if err != nil {
-			wire.WriteFailure(w, wire.Shape("invalid cancel_orders"))
+			wire.WriteError(w, wire.Shape("invalid cancel_orders"))
 			return
 		}
 		cancelOrders = parsed
@@ -78,7 +78,7 @@ func deletePositions(w http.ResponseWriter, r *http.Request, account *exchange.A
 		out = strconv.AppendInt(append(out, `,"status":`...), int64(result.Status()), 10)
 		out = append(out, `,"body":`...)
 		if result.Err != nil {
-			out = wire.FailureOf(result.Err).Append(out)
+			out = wire.ErrorOf(result.Err).Append(out)
 		} else {
 			out = result.Order.Append(out)
 		}

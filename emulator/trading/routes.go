@@ -46,7 +46,7 @@ func (api *API) Register(mux *http.ServeMux, gate *access.Gate) {
 	}
 }
 
-// body reads a request body; a *wire.Failure when it is too large or broken off.
+// body reads a request body; a *wire.Error when it is too large or broken off.
 func body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > maxBody {
 		return nil, wire.Plain(http.StatusRequestEntityTooLarge, "request body too large")

@@ -19,9 +19,9 @@ const (
 	CodeInternal      = 50010000
 )
 
-// Failure is an answer that refuses a request, in Alpaca's form. It is an error; build one with the constructors
+// Error is an answer that refuses a request, in Alpaca's form. It is an error; build one with the constructors
 // below. Code 0 leaves the code out of the body, as Alpaca's own front does.
-type Failure struct {
+type Error struct {
 	Status  int
 	Code    int
 	Message string
@@ -34,48 +34,48 @@ type field struct {
 }
 
 // Error returns the message with its code.
-func (f *Failure) Error() string {
+func (f *Error) Error() string {
 	return fmt.Sprintf("%s (HTTP %d, code %d)", f.Message, f.Status, f.Code)
 }
 
 // Shape is HTTP 422 with code 40010001: the request's fields are wrong in themselves.
-func Shape(format string, args ...any) *Failure {
-	return &Failure{Status: http.StatusUnprocessableEntity, Code: CodeShape, Message: fmt.Sprintf(format, args...)}
+func Shape(format string, args ...any) *Error {
+	return &Error{Status: http.StatusUnprocessableEntity, Code: CodeShape, Message: fmt.Sprintf(format, args...)}
 }
 
 // Unprocessable is HTTP 422 with code 42210000: a business rule refuses the request.
-func Unprocessable(format string, args ...any) *Failure {
-	return &Failure{Status: http.StatusUnprocessableEntity, Code: CodeUnprocessable, Message: fmt.Sprintf(format, args...)}
+func Unprocessable(format string, args ...any) *Error {
+	return &Error{Status: http.StatusUnprocessableEntity, Code: CodeUnprocessable, Message: fmt.Sprintf(format, args...)}
 }
 
 // Forbidden is HTTP 403 with code 40310000: the account may not or cannot do this.
-func Forbidden(format string, args ...any) *Failure {
-	return &Failure{Status: http.StatusForbidden, Code: CodeForbidden, Message: fmt.Sprintf(format, args...)}
+func Forbidden(format string, args ...any) *Error {
+	return &Error{Status: http.StatusForbidden, Code: CodeForbidden, Message: fmt.Sprintf(format, args...)}
 }
 
 // NotFound is HTTP 404 with code 40410000.
-func NotFound(format string, args ...any) *Failure {
-	return &Failure{Status: http.StatusNotFound, Code: CodeNotFound, Message: fmt.Sprintf(format, args...)}
+func NotFound(format string, args ...any) *Error {
+	return &Error{Status: http.StatusNotFound, Code: CodeNotFound, Message: fmt.Sprintf(format, args...)}
 }
 
 // BadBody is HTTP 400 with code 40010000.
-func BadBody() *Failure {
-	return &Failure{Status: http.StatusBadRequest, Code: CodeBody, Message: "request body format is invalid"}
+func BadBody() *Error {
+	return &Error{Status: http.StatusBadRequest, Code: CodeBody, Message: "request body format is invalid"}
 }
 
 // Plain is an answer without a code, which Alpaca's front and its data API give.
-func Plain(status int, format string, args ...any) *Failure {
-	return &Failure{Status: status, Message: fmt.Sprintf(format, args...)}
+func Plain(status int, format string, args ...any) *Error {
+	return &Error{Status: status, Message: fmt.Sprintf(format, args...)}
 }
 
 // With adds a string to the body and returns f.
-func (f *Failure) With(name, value string) *Failure {
+func (f *Error) With(name, value string) *Error {
 	f.fields = append(f.fields, field{name, String(nil, value)})
 	return f
 }
 
 // WithList adds an array of strings to the body and returns f.
-func (f *Failure) WithList(name string, values []string) *Failure {
+func (f *Error) WithList(name string, values []string) *Error {
 	raw := []byte{'['}
 	for i, value := range values {
 		if i > 0 {
@@ -89,7 +89,7 @@ func (f *Failure) WithList(name string, values []string) *Failure {
 
 // Append appends the body. Keys are sorted, as in bodies captured from Alpaca; the code-less form has the space
 // after the colon that Alpaca's front sends.
-func (f *Failure) Append(dst []byte) []byte {
+func (f *Error) Append(dst []byte) []byte {
 	if f.Code == 0 && len(f.fields) == 0 {
 		dst = append(dst, `{"message": `...)
 		return append(String(dst, f.Message), '}')
@@ -111,18 +111,18 @@ func (f *Failure) Append(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// FailureOf returns the *Failure in err's chain, or Alpaca's internal error that hides err.
-func FailureOf(err error) *Failure {
-	var found *Failure
+// ErrorOf returns the *Error in err's chain, or Alpaca's internal error that hides err.
+func ErrorOf(err error) *Error {
+	var found *Error
 	if errors.As(err, &found) {
 		return found
 	}
-	return &Failure{Status: http.StatusInternalServerError, Code: CodeInternal, Message: "internal server error occurred"}
+	return &Error{Status: http.StatusInternalServerError, Code: CodeInternal, Message: "internal server error occurred"}
 }
 
-// WriteFailure answers a request with err's Failure.
-func WriteFailure(w http.ResponseWriter, err error) {
-	failure := FailureOf(err)
+// WriteError answers a request with err's Error.
+func WriteError(w http.ResponseWriter, err error) {
+	failure := ErrorOf(err)
 	Write(w, failure.Status, failure.Append(nil))
 }
 
