@@ -21,6 +21,11 @@ type Rate struct {
 // Valid reports whether r allows anything.
 func (r Rate) Valid() bool { return r.Limit > 0 && r.Period > 0 }
 
+// in is how many tokens come back in span, at least one.
+func (r Rate) in(span time.Duration) int {
+	return max(1, int(float64(r.Limit)*float64(span)/float64(r.Period)))
+}
+
 // Grant is what a bucket gave.
 type Grant struct {
 	// Granted is how many tokens were taken, 0 when refused.
@@ -51,7 +56,7 @@ func (b *Bucket) Take(ctx context.Context, key string, rate Rate, cost, reserve 
 	return b.run(ctx, key, rate, cost, reserve, 0)
 }
 
-// Lease takes up to cost tokens, to be spent locally. It deducts them at once, so that leases never over-admit.
+// Lease takes up to cost tokens, to be spent locally; refused, it says when there will be one. It deducts them at once, so that leases never over-admit.
 func (b *Bucket) Lease(ctx context.Context, key string, rate Rate, cost int) (Grant, error) {
 	return b.run(ctx, key, rate, cost, 0, 1)
 }

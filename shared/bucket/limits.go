@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -14,10 +15,14 @@ import (
 )
 
 const (
-	// leaseShare is the part of a limit that one instance takes at a time; small limits are taken one by one.
-	leaseShare = 20
-	// leaseLife is how long leased tokens may be spent: it bounds what a quiet instance withholds from the others.
-	leaseLife = 500 * time.Millisecond
+	// leaseSpan is what one instance takes at a time: as many tokens as the limit yields in this time, so that small
+	// limits are taken one by one.
+	leaseSpan = 50 * time.Millisecond
+	// leaseLife is how long leased tokens may be spent: it bounds what a quiet instance withholds from the others. It is
+	// ten times leaseSpan, so that a client that leaves tokens to expire loses no more than a tenth of its limit.
+	leaseLife = 10 * leaseSpan
+	// askAgain is how long Redis is left alone after it did not answer: requests must not line up behind it.
+	askAgain = time.Second
 	// maxSubjects bounds the memory; beyond it the idle subjects are forgotten.
 	maxSubjects = 20_000
 	// fallbackInstances is how many instances share a limit while Redis can't tell.
@@ -32,6 +37,7 @@ type Limits struct {
 	rates  map[string]Rate
 	clock  clock.Clock
 	logger *zap.Logger
+	away   atomic.Int64 // Unix nanoseconds until which Redis is not asked
 
 	mu       sync.Mutex
 	subjects map[subjectKey]*lease
@@ -76,9 +82,12 @@ func (l *Limits) Take(ctx context.Context, scope, subject string) (serve.Decisio
 		held.grant.RetryAfter = held.denied.Sub(now)
 		return held.decision(rate, false), nil
 	}
-	grant, err := l.bucket.Lease(ctx, store.BucketKey(subject, scope), rate, max(1, rate.Limit/leaseShare))
+	if now.UnixNano() < l.away.Load() {
+		return held.fallback(rate, now), nil
+	}
+	grant, err := l.bucket.Lease(ctx, store.BucketKey(subject, scope), rate, rate.in(leaseSpan))
 	if err != nil {
-		l.logger.Warn("rate limit from the local share: redis is away", zap.String("scope", scope), zap.Error(err))
+		l.noteAway(ctx, now, err)
 		return held.fallback(rate, now), nil
 	}
 	held.grant = grant
@@ -88,6 +97,15 @@ func (l *Limits) Take(ctx context.Context, scope, subject string) (serve.Decisio
 	}
 	held.tokens, held.expires = grant.Granted-1, now.Add(leaseLife)
 	return held.decision(rate, true), nil
+}
+
+// noteAway keeps requests from asking a Redis that did not answer. A caller that has gone says nothing about Redis.
+func (l *Limits) noteAway(ctx context.Context, now time.Time, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	l.away.Store(now.Add(askAgain).UnixNano())
+	l.logger.Warn("rate limits from the local share: redis is away", zap.Error(err))
 }
 
 func (h *lease) decision(rate Rate, allowed bool) serve.Decision {

@@ -26,6 +26,10 @@ local function gcra(key, limit, period_us, cost, reserve, partial, now, dry)
   end
   local remaining = math.max(0, math.floor((now + period_us - tat) / interval + 0.000001) - reserve)
   local wait = 0
-  if granted == 0 then wait = math.max(1, math.ceil(tat + (cost + reserve) * interval - period_us - now)) end
+  if granted == 0 then
+    local needed = cost
+    if partial ~= 0 then needed = 1 end
+    wait = math.max(1, math.ceil(tat + (needed + reserve) * interval - period_us - now))
+  end
   return granted, remaining, math.max(0, math.ceil(tat - now)), wait
 end
