@@ -40,13 +40,13 @@ func checkStockRoot(symbol, root string) error {
 	if root == "" || !isUpper(root[0]) {
 		return refuse(symbol, "it must start with a letter")
 	}
-	if len(root) > maxStockRoot {
-		return refuse(symbol, "at most %d characters may stand before '.' or '-'", maxStockRoot)
-	}
 	for i := range len(root) {
 		if !isUpper(root[i]) && !isDigit(root[i]) {
 			return refuse(symbol, "only letters, digits and one '.' or '-' before a suffix are allowed")
 		}
+	}
+	if len(root) > maxStockRoot {
+		return refuse(symbol, "at most %d characters may stand before '.' or '-'", maxStockRoot)
 	}
 	return nil
 }
