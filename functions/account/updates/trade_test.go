@@ -40,3 +40,8 @@ func executed(id, qty, position string) func(*alpaca.TradeEvent) {
 func selling(e *alpaca.TradeEvent) { e.Order.Side = alpaca.SideSell }
 
 func crypto(e *alpaca.TradeEvent) { e.Order.Symbol, e.Order.AssetClass = "BTCUSD", "crypto" }
+
+func replacedBy(e *alpaca.TradeEvent) {
+	next := "o-next"
+	e.Order.ReplacedBy = &next
+}

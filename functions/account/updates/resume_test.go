@@ -1,0 +1,68 @@
+package updates
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/vault"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+func TestBackoffGrowsAndIsBounded(t *testing.T) {
+	t.Parallel()
+	for failures, want := range map[int]time.Duration{1: 100 * time.Millisecond, 2: 200 * time.Millisecond, 5: 1600 * time.Millisecond, 8: longestWait, 1000: longestWait} {
+		for range 100 {
+			if wait := backoff(failures); wait < want/2 || wait > want {
+				t.Fatalf("after %d failures: %s, want %s to %s", failures, wait, want/2, want)
+			}
+		}
+	}
+}
+
+func TestSkipLosesNothingAtFirst(t *testing.T) {
+	t.Parallel()
+	for malformed, want := range map[int]time.Duration{1: 1, 2: time.Second, 3: 2 * time.Second, 18: 65536 * time.Second, 99: 65536 * time.Second} {
+		if got := skip(malformed); got != want {
+			t.Errorf("%d: %s, want %s", malformed, got, want)
+		}
+	}
+}
+
+func TestHowLongToWaitAfterAFailure(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		err      error
+		least    time.Duration
+		most     time.Duration
+		failures int
+	}{
+		{"ended", alpaca.ErrStreamEnded, 50 * time.Millisecond, 100 * time.Millisecond, 1},
+		{"unauthorized", fmt.Errorf("x: %w", alpaca.ErrUnauthorized), refusedWait, refusedWait, 1},
+		{"account gone", vault.ErrAccountNotFound, refusedWait, refusedWait, 1},
+		{"asked to wait", &alpaca.Error{RetryAfter: 7 * time.Second}, 7 * time.Second, 7 * time.Second, 1},
+		{"no budget", budgetError{300 * time.Millisecond}, 300 * time.Millisecond, 300 * time.Millisecond, 0},
+		{"no budget for long", budgetError{time.Hour}, longestWait, longestWait, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			f := &follower{source: &source{metrics: newMetrics(prometheus.NewRegistry())}, logger: zap.NewNop()}
+			if wait := f.failed(test.err, 0); wait < test.least || wait > test.most || f.failures != test.failures {
+				t.Fatalf("waits %s after %d failures", wait, f.failures)
+			}
+		})
+	}
+}
+
+func TestAStreamThatLivedStartsTheBackoffAnew(t *testing.T) {
+	t.Parallel()
+	f := &follower{source: &source{metrics: newMetrics(prometheus.NewRegistry())}, logger: zap.NewNop(), failures: 50}
+	if wait := f.failed(alpaca.ErrStreamEnded, time.Hour); wait > firstWait {
+		t.Fatalf("waits %s", wait)
+	}
+}
