@@ -22,7 +22,7 @@ help: ## List the commands
 run: ## Run everything on this machine: gateway on 127.0.0.1:8080, emulated Alpaca, functions, broker
 	@echo "building (a minute at first, a second later) ..."
 	@mkdir -p $(BIN)
-	@go build -o $(BIN)/local ./local/cmd
+	@CGO_ENABLED=0 go build -o $(BIN)/local ./local/cmd
 	@exec $(BIN)/local
 
 .PHONY: emulator

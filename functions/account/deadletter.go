@@ -59,13 +59,19 @@ type DeadLetterPage struct {
 	NextBefore *string `json:"next_before"`
 }
 
+// deadLetterRedis is what the dead letters need of a client.
+type deadLetterRedis interface {
+	XAdd(ctx context.Context, a *redis.XAddArgs) *redis.StringCmd
+	XRevRangeN(ctx context.Context, stream, start, stop string, count int64) *redis.XMessageSliceCmd
+}
+
 // deadLetters keeps them in a stream in Redis. Safe for concurrent use.
 type deadLetters struct {
-	client redis.UniversalClient
+	client deadLetterRedis
 	clock  clock.Clock
 }
 
-func newDeadLetters(client redis.UniversalClient, clk clock.Clock) *deadLetters {
+func newDeadLetters(client deadLetterRedis, clk clock.Clock) *deadLetters {
 	return &deadLetters{client: client, clock: clk}
 }
 

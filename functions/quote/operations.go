@@ -48,7 +48,7 @@ func (f *Function) register(cfg Config) {
 			{Name: "symbol", In: serve.InPath, Description: "Stock symbol; lower case is accepted.", Example: "AAPL"},
 			extendedHoursParameter(),
 		},
-		Problems: upstreamProblems(problem.SymbolNotFound),
+		Problems: upstreamProblems(problem.SymbolNotFound), Data: StockQuote{},
 	}, o.stockQuote)
 	serve.Handle(f.router, serve.Operation{
 		ID: "getStockQuotes", Method: http.MethodGet, Path: "/api/v1/stocks/quotes", Tag: "Stocks",
@@ -59,14 +59,14 @@ func (f *Function) register(cfg Config) {
 			{Name: "symbols", In: serve.InQuery, Required: true, Description: "1 to 50 stock symbols, separated by commas.", Example: "AAPL,MSFT"},
 			extendedHoursParameter(),
 		},
-		Problems: upstreamProblems(),
+		Problems: upstreamProblems(), Data: StockQuotes{},
 	}, o.listedQuotes)
 	serve.Handle(f.router, serve.Operation{
 		ID: "postStockQuotes", Method: http.MethodPost, Path: "/api/v1/stocks/quotes", Tag: "Stocks",
 		Summary:     "Latest quotes of several stocks",
 		Description: "The same as the GET, with the symbols in the body.",
 		Permission:  auth.PermissionMarketData, Limit: platform.LimitQuotes,
-		Problems: upstreamProblems(),
+		Problems: upstreamProblems(), Data: StockQuotes{},
 	}, o.postedQuotes)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
@@ -20,9 +19,16 @@ const (
 	kindUpstream = "quote"
 )
 
+// memory is the part of an otter cache that is used. It is an interface because every package that can reach the
+// concrete type compiles all of its generic code again, three seconds each.
+type memory interface {
+	GetIfPresent(symbol string) (*entry, bool)
+	Set(symbol string, value *entry) (*entry, bool)
+}
+
 // reader finds quotes in memory, then in Redis, then at Alpaca. Safe for concurrent use.
 type reader struct {
-	memory   *otter.Cache[string, *entry]
+	memory   memory
 	shared   *sharedCache
 	upstream *upstream
 	flights  flights

@@ -41,7 +41,7 @@ func TestServer(t *testing.T) {
 		`cache_hits_total{kind="quote_l1"} 1`, `cache_misses_total{kind="quote"} 1`,
 		`api_requests_total{endpoint="/api/v1/stocks/{symbol}/quote",method="GET",status="200"} 2`)
 	document := fetch(t, client, server.URL()+"/openapi.json", "")
-	mustContain(t, document, "getStockQuote", "postStockQuotes", "SYMBOL_NOT_FOUND")
+	mustContain(t, document, "getStockQuote", "postStockQuotes", "bid_price", "SYMBOL_NOT_FOUND")
 	if !json.Valid([]byte(document)) {
 		t.Error("the OpenAPI document is not JSON")
 	}

@@ -24,14 +24,14 @@ const (
 // sharedCache is the second level, in Redis, which all instances share. Its failures are counted and never fail a
 // read. Safe for concurrent use.
 type sharedCache struct {
-	client   redis.UniversalClient
+	client   store.Client
 	ttl      time.Duration // how long an entry is fresh
 	keep     time.Duration // how long Redis keeps it, for when Alpaca fails
 	logger   *zap.Logger
 	failures *prometheus.CounterVec
 }
 
-func newSharedCache(client redis.UniversalClient, cfg Config, logger *zap.Logger, registerer prometheus.Registerer) *sharedCache {
+func newSharedCache(client store.Client, cfg Config, logger *zap.Logger, registerer prometheus.Registerer) *sharedCache {
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "quote_redis_failures_total", Help: "Reads from and writes to the shared quote cache that failed.",
 	}, []string{"operation"})

@@ -33,13 +33,21 @@ type announcements interface {
 // RevokedKey returns the Redis key that exists while the token with that jti is revoked.
 func RevokedKey(jti string) string { return revokedPrefix + jti }
 
+// Redis is what RedisRevocations needs of a client.
+type Redis interface {
+	Exists(ctx context.Context, keys ...string) *redis.IntCmd
+	Publish(ctx context.Context, channel string, message any) *redis.IntCmd
+	SetArgs(ctx context.Context, key string, value any, a redis.SetArgs) *redis.StatusCmd
+	Subscribe(ctx context.Context, channels ...string) *redis.PubSub
+}
+
 // RedisRevocations keeps revoked tokens in Redis. It may be used concurrently.
 type RedisRevocations struct {
-	client redis.UniversalClient
+	client Redis
 }
 
 // NewRedisRevocations returns a RedisRevocations on client, which stays the caller's to close.
-func NewRedisRevocations(client redis.UniversalClient) *RedisRevocations {
+func NewRedisRevocations(client Redis) *RedisRevocations {
 	return &RedisRevocations{client: client}
 }
 

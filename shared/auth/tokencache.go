@@ -29,9 +29,16 @@ type digest = [sha256.Size]byte
 type tokenCache struct {
 	// The cache has a bound and no expiry of its own: validUntil is checked against the injected clock anyway, and
 	// without expiry there is no background goroutine.
-	entries     *otter.Cache[digest, *cachedToken]
+	entries     entries
 	seed        maphash.Seed
 	generations [revocationShards]atomic.Uint64
+}
+
+// entries is the part of an otter cache that is used. It is an interface because every package that can reach the
+// concrete type compiles all of its generic code again, three seconds each.
+type entries interface {
+	GetIfPresent(key digest) (*cachedToken, bool)
+	Set(key digest, value *cachedToken) (*cachedToken, bool)
 }
 
 type cachedToken struct {
@@ -44,11 +51,11 @@ type cachedToken struct {
 type position struct{ shard, generation uint64 }
 
 func newTokenCache() (*tokenCache, error) {
-	entries, err := otter.New(&otter.Options[digest, *cachedToken]{MaximumSize: maximumCachedTokens})
+	bounded, err := otter.New(&otter.Options[digest, *cachedToken]{MaximumSize: maximumCachedTokens})
 	if err != nil {
 		return nil, err
 	}
-	return &tokenCache{entries: entries, seed: maphash.MakeSeed()}, nil
+	return &tokenCache{entries: bounded, seed: maphash.MakeSeed()}, nil
 }
 
 func (c *tokenCache) get(key digest, now time.Time) (*Claims, bool) {

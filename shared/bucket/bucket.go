@@ -38,12 +38,12 @@ type Grant struct {
 
 // Bucket takes tokens in Redis. Safe for concurrent use.
 type Bucket struct {
-	client redis.UniversalClient
+	client redis.Scripter
 	take   *redis.Script
 }
 
 // New returns a Bucket on client.
-func New(client redis.UniversalClient) *Bucket {
+func New(client redis.Scripter) *Bucket {
 	return &Bucket{client: client, take: store.NewScript(`
 local granted, remaining, reset, wait = gcra(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]),
   tonumber(ARGV[4]), tonumber(ARGV[5]), now_us(), 0)

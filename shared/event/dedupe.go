@@ -66,14 +66,20 @@ type DeduperConfig struct {
 	Timeout time.Duration
 }
 
+// Redis is what a Deduper needs of a client.
+type Redis interface {
+	redis.Scripter
+	Set(ctx context.Context, key string, value any, expiration time.Duration) *redis.StatusCmd
+}
+
 // Deduper remembers in Redis which consumer has handled which event. It may be used concurrently.
 type Deduper struct {
-	redis  redis.UniversalClient
+	redis  Redis
 	config DeduperConfig
 }
 
 // NewDeduper returns a Deduper on the given Redis.
-func NewDeduper(client redis.UniversalClient, config DeduperConfig) *Deduper {
+func NewDeduper(client Redis, config DeduperConfig) *Deduper {
 	if config.Lease <= 0 {
 		config.Lease = DefaultDedupeLease
 	}

@@ -88,16 +88,25 @@ type Config struct {
 	Life time.Duration
 }
 
+// Redis is what a Store needs of a client.
+type Redis interface {
+	redis.Scripter
+	store.Timer
+	HMGet(ctx context.Context, key string, fields ...string) *redis.SliceCmd
+	ZRangeArgs(ctx context.Context, z redis.ZRangeArgs) *redis.StringSliceCmd
+	ZRem(ctx context.Context, key string, members ...any) *redis.IntCmd
+}
+
 // Store keeps the intents in Redis. Safe for concurrent use.
 type Store struct {
-	client          redis.UniversalClient
+	client          Redis
 	config          Config
 	reserve, settle *redis.Script
 	yield, forget   *redis.Script
 }
 
 // NewStore returns a store on client.
-func NewStore(client redis.UniversalClient, config Config) *Store {
+func NewStore(client Redis, config Config) *Store {
 	if config.Lease == 0 {
 		config.Lease = defaultLease
 	}

@@ -22,7 +22,7 @@ const fenceLife = 7 * 24 * time.Hour
 
 // Leases acquires leases in Redis for one owner. Safe for concurrent use.
 type Leases struct {
-	client  redis.UniversalClient
+	client  redis.Scripter
 	owner   string
 	acquire *redis.Script
 	renew   *redis.Script
@@ -37,7 +37,7 @@ type Lease struct {
 }
 
 // New returns leases for owner, a name no other process has.
-func New(client redis.UniversalClient, owner string) *Leases {
+func New(client redis.Scripter, owner string) *Leases {
 	return &Leases{
 		client: client, owner: owner,
 		acquire: redis.NewScript(`

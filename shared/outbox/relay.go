@@ -36,9 +36,18 @@ type Publisher interface {
 	Publish(ctx context.Context, e event.Event) error
 }
 
+// Redis is what a Relay needs of a client.
+type Redis interface {
+	Pipelined(ctx context.Context, fn func(redis.Pipeliner) error) ([]redis.Cmder, error)
+	XAdd(ctx context.Context, a *redis.XAddArgs) *redis.StringCmd
+	XDel(ctx context.Context, stream string, ids ...string) *redis.IntCmd
+	XLen(ctx context.Context, stream string) *redis.IntCmd
+	XRangeN(ctx context.Context, stream, start, stop string, count int64) *redis.XMessageSliceCmd
+}
+
 // Relay drains the outbox of all shards. Create one with New, call Run once; Notify may be called concurrently.
 type Relay struct {
-	client    redis.UniversalClient
+	client    Redis
 	leases    *lease.Leases
 	publisher Publisher
 	logger    *zap.Logger
@@ -49,7 +58,7 @@ type Relay struct {
 }
 
 // New returns a relay that publishes through publisher.
-func New(client redis.UniversalClient, leases *lease.Leases, publisher Publisher, logger *zap.Logger) *Relay {
+func New(client Redis, leases *lease.Leases, publisher Publisher, logger *zap.Logger) *Relay {
 	return &Relay{
 		client: client, leases: leases, publisher: publisher, logger: logger,
 		wake: make(chan struct{}, 1), dirty: make(map[int]bool),

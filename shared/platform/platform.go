@@ -11,7 +11,6 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
@@ -49,7 +48,7 @@ type Platform struct {
 	Config   Config
 	Logger   *zap.Logger
 	Clock    clock.Clock
-	Redis    redis.UniversalClient
+	Redis    store.Client
 	Keys     *auth.Keys
 	Verifier *auth.Verifier
 	Accounts *vault.File

@@ -26,7 +26,7 @@ type Options struct {
 
 // Open returns a client for rawURL without connecting: redis:// or rediss:// for one server, redis+cluster:// or
 // rediss+cluster:// for a cluster (more nodes as ?addr=host:port).
-func Open(rawURL string, options Options) (redis.UniversalClient, error) {
+func Open(rawURL string, options Options) (Client, error) {
 	parsed, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, fmt.Errorf("%w: not a URL", ErrURL) // the parse error would print the password
@@ -49,7 +49,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func openServer(parsed *url.URL, options Options) (redis.UniversalClient, error) {
+func openServer(parsed *url.URL, options Options) (Client, error) {
 	o, err := redis.ParseURL(parsed.String())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", ErrURL, redactURL(err, parsed))
@@ -64,7 +64,7 @@ func openServer(parsed *url.URL, options Options) (redis.UniversalClient, error)
 	return redis.NewClient(o), nil
 }
 
-func openCluster(parsed *url.URL, options Options) (redis.UniversalClient, error) {
+func openCluster(parsed *url.URL, options Options) (Client, error) {
 	o, err := redis.ParseClusterURL(parsed.String())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", ErrURL, redactURL(err, parsed))
@@ -87,8 +87,13 @@ func redactURL(err error, parsed *url.URL) string {
 	return text
 }
 
+// Timer tells a Redis server's time.
+type Timer interface {
+	Time(ctx context.Context) *redis.TimeCmd
+}
+
 // Now returns the server's clock, the only one that scripts use.
-func Now(ctx context.Context, client redis.UniversalClient) (time.Time, error) {
+func Now(ctx context.Context, client Timer) (time.Time, error) {
 	now, err := client.Time(ctx).Result()
 	if err != nil {
 		return time.Time{}, fmt.Errorf("redis TIME: %w", err)

@@ -13,11 +13,11 @@ import (
 
 // activeSet are the accounts that have had an order lately. Safe for concurrent use.
 type activeSet struct {
-	client redis.UniversalClient
+	client store.Client
 	script *redis.Script
 }
 
-func newActiveSet(client redis.UniversalClient) *activeSet {
+func newActiveSet(client store.Client) *activeSet {
 	return &activeSet{client: client, script: redis.NewScript(`
 if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '') ~= tonumber(ARGV[2]) then return 0 end
 return redis.call('ZREM', KEYS[1], ARGV[1])`)}

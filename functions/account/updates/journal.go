@@ -28,14 +28,20 @@ const (
 	seenLife = cursorLife + time.Hour
 )
 
+// journalRedis is what a journal needs of a client.
+type journalRedis interface {
+	redis.Scripter
+	Get(ctx context.Context, key string) *redis.StringCmd
+}
+
 // journal writes trade updates down: events, cursor, and the end of what was cached of the account, all or nothing.
 // Safe for concurrent use.
 type journal struct {
-	client redis.UniversalClient
+	client journalRedis
 	script *redis.Script
 }
 
-func newJournal(client redis.UniversalClient) *journal {
+func newJournal(client journalRedis) *journal {
 	return &journal{client: client, script: store.NewScript(journalLua)}
 }
 

@@ -95,7 +95,12 @@ func Open(t *testing.T, url string) redis.UniversalClient {
 			t.Errorf("close the Redis client: %v", err)
 		}
 	})
-	return client
+	// The tests look deeper than the functions do.
+	whole, ok := client.(redis.UniversalClient)
+	if !ok {
+		t.Fatalf("%T is no redis.UniversalClient", client)
+	}
+	return whole
 }
 
 // Eventually waits until condition holds, for what happens in another goroutine or process.
