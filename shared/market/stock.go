@@ -24,7 +24,7 @@ func ParseStock(symbol string) (string, error) {
 	}
 	canonical := upper(symbol)
 	root, suffix := canonical, ""
-	if at := strings.IndexAny(canonical, ".-"); at >= 0 {
+	if at := suffixAt(canonical); at >= 0 {
 		root, suffix = canonical[:at], canonical[at+1:]
 		if err := checkStockSuffix(symbol, suffix); err != nil {
 			return "", err
@@ -34,6 +34,16 @@ func ParseStock(symbol string) (string, error) {
 		return "", err
 	}
 	return canonical, nil
+}
+
+// suffixAt is strings.IndexAny(s, ".-"), which costs more than the rest of the parsing on the path of a cached quote.
+func suffixAt(s string) int {
+	for i := range len(s) {
+		if s[i] == '.' || s[i] == '-' {
+			return i
+		}
+	}
+	return -1
 }
 
 func checkStockRoot(symbol, root string) error {

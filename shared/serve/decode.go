@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
@@ -42,16 +44,19 @@ func bodyTooLarge() error {
 	return problem.BodyTooLarge.New("the body is larger than %d bytes", MaxBody).With("limit_bytes", MaxBody)
 }
 
-// refuseBody rejects a body that nobody would read.
+// refuseBody rejects a body that nobody would read, also one of unknown length.
 func refuseBody(r *http.Request) error {
-	if r.ContentLength > 0 {
-		return problem.InvalidRequest.New("this operation takes no body").Field("body")
+	if r.ContentLength == 0 {
+		return nil
 	}
-	return nil
+	if n, _ := io.ReadFull(r.Body, make([]byte, 1)); n == 0 {
+		return nil
+	}
+	return problem.InvalidRequest.New("this operation takes no body").Field("body")
 }
 
-// DecodeJSON decodes content into target, a pointer to a struct. Unknown fields, trailing data and wrong types are
-// problems that name the field.
+// DecodeJSON decodes content into target, a pointer to a struct. Unknown and repeated fields, trailing data and wrong
+// types are problems that name the field.
 func DecodeJSON(content []byte, target any) error {
 	if len(bytes.TrimSpace(content)) == 0 {
 		return problem.InvalidRequest.New("a JSON body is required").Field("body")
@@ -64,7 +69,14 @@ func DecodeJSON(content []byte, target any) error {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return problem.InvalidRequest.New("there is data after the JSON body").Field("body")
 	}
-	return nil
+	if bytes.TrimSpace(content)[0] != '{' { // null: everything else that is no object did not decode
+		return notAnObject()
+	}
+	return refuseRepeats(json.NewDecoder(bytes.NewReader(content)))
+}
+
+func notAnObject() *problem.Error {
+	return problem.InvalidRequest.New("the body must be a JSON object").Field("body")
 }
 
 // explain turns a decoding error into a problem that names the field.
@@ -77,39 +89,120 @@ func explain(err error, content []byte, target any) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return problem.InvalidRequest.New("the body is not JSON: it ends too early").Field("body").Because(err)
 	case errors.As(err, &wrongType) && wrongType.Field != "":
-		return problem.InvalidRequest.New("%s must be %s, not %s", wrongType.Field, kindName(wrongType.Type), wrongType.Value).
-			Field(wrongType.Field).Because(err)
+		field := withoutEmbedded(wrongType.Field, reflect.TypeOf(target).Elem())
+		return problem.InvalidRequest.New("%s must be %s, not %s", field, kindName(wrongType.Type), clip(wrongType.Value)).Field(field)
 	case errors.As(err, &wrongType):
-		return problem.InvalidRequest.New("the body must be a JSON object").Field("body").Because(err)
+		return notAnObject()
 	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		name = strings.Trim(name, `"`)
-		return problem.InvalidRequest.New("unknown field %q", name).Field(name).Because(err)
+	if quoted, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		name, unquoteErr := strconv.Unquote(quoted)
+		if unquoteErr != nil {
+			name = quoted
+		}
+		return problem.InvalidRequest.New("unknown field %q", clip(name)).Field(clip(name))
 	}
-	field := faultyField(content, reflect.TypeOf(target).Elem(), "")
-	return problem.InvalidRequest.New("%s: %v", field, err).Field(field).Because(err)
+	field, err := faultyField(content, reflect.TypeOf(target).Elem(), "", err)
+	return problem.InvalidRequest.New("%s: %s", field, clip(err.Error())).Field(field)
 }
 
-// faultyField finds the field whose own UnmarshalJSON failed, by trying each alone: encoding/json does not say.
-func faultyField(content []byte, structType reflect.Type, prefix string) string {
-	var fields map[string]json.RawMessage
-	if structType.Kind() != reflect.Struct || json.Unmarshal(content, &fields) != nil {
-		return strings.TrimSuffix(prefix, ".")
+// withoutEmbedded drops the names of target's embedded structs, which encoding/json puts in front of a field's name and
+// no caller knows.
+func withoutEmbedded(path string, target reflect.Type) string {
+	first, rest, found := strings.Cut(path, ".")
+	if target.Kind() != reflect.Struct || !found {
+		return path
 	}
-	for i := range structType.NumField() {
-		field := structType.Field(i)
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		raw, present := fields[name]
-		if !present || json.Unmarshal(raw, reflect.New(field.Type).Interface()) == nil {
-			continue
-		}
-		inner := field.Type
-		if inner.Kind() == reflect.Pointer {
-			inner = inner.Elem()
-		}
-		return faultyField(raw, inner, prefix+name+".")
+	if embedded, ok := target.FieldByName(first); ok && embedded.Anonymous {
+		return withoutEmbedded(rest, embedded.Type)
 	}
-	return strings.TrimSuffix(prefix, ".")
+	return path
+}
+
+// maxEcho is how many bytes of the caller's own text an error repeats: a body of a megabyte must not come back, nor go
+// to the log.
+const maxEcho = 128
+
+func clip(text string) string {
+	if len(text) <= maxEcho {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxEcho], "") + "..."
+}
+
+// faultyField finds the field whose own UnmarshalJSON failed, by trying each alone: encoding/json does not say. It
+// returns the field's name and its error.
+func faultyField(content []byte, t reflect.Type, path string, err error) (string, error) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	var inner []json.RawMessage
+	var members map[string]json.RawMessage
+	switch {
+	case t.Kind() == reflect.Slice && json.Unmarshal(content, &inner) == nil:
+		for i, raw := range inner {
+			if err := json.Unmarshal(raw, reflect.New(t.Elem()).Interface()); err != nil {
+				return faultyField(raw, t.Elem(), fmt.Sprintf("%s[%d]", path, i), err)
+			}
+		}
+	case t.Kind() == reflect.Struct && json.Unmarshal(content, &members) == nil:
+		for _, field := range reflect.VisibleFields(t) {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			raw, present := member(members, name)
+			if !present {
+				continue
+			}
+			if err := json.Unmarshal(raw, reflect.New(field.Type).Interface()); err != nil {
+				return faultyField(raw, field.Type, strings.TrimPrefix(path+"."+name, "."), err)
+			}
+		}
+	}
+	if path == "" {
+		path = "body"
+	}
+	return path, err
+}
+
+// member finds a field by its name in any case, as encoding/json does.
+func member(members map[string]json.RawMessage, name string) (json.RawMessage, bool) {
+	for key, raw := range members {
+		if name != "" && strings.EqualFold(key, name) {
+			return raw, true
+		}
+	}
+	return nil, false
+}
+
+// refuseRepeats rejects an object that names a field twice: of {"qty":1,"qty":100} one reader takes the first and
+// another the last. It reads one value, which is JSON already.
+func refuseRepeats(decoder *json.Decoder) error {
+	token, err := decoder.Token()
+	if err != nil {
+		return problem.InvalidRequest.New("the body is not JSON").Field("body").Because(err)
+	}
+	opening, nested := token.(json.Delim)
+	if !nested {
+		return nil
+	}
+	seen := make(map[string]struct{})
+	for decoder.More() {
+		if opening == '{' {
+			key, err := decoder.Token()
+			if err != nil {
+				return problem.InvalidRequest.New("the body is not JSON").Field("body").Because(err)
+			}
+			name, _ := key.(string)
+			folded := strings.ToLower(name) // encoding/json takes a field in any case
+			if _, repeated := seen[folded]; repeated {
+				return problem.InvalidRequest.New("%s stands twice", clip(name)).Field(clip(name))
+			}
+			seen[folded] = struct{}{}
+		}
+		if err := refuseRepeats(decoder); err != nil {
+			return err
+		}
+	}
+	_, _ = decoder.Token() // the closing bracket
+	return nil
 }
 
 func kindName(t reflect.Type) string {
@@ -122,7 +215,9 @@ func kindName(t reflect.Type) string {
 		return "an array"
 	case reflect.Struct, reflect.Map:
 		return "an object"
-	default:
+	case reflect.Float32, reflect.Float64:
 		return "a number"
+	default:
+		return "a whole number in range"
 	}
 }

@@ -26,6 +26,9 @@ func (rt *Router) succeed(w http.ResponseWriter, r *http.Request, status int, da
 			return
 		}
 	}
+	if len(raw) == 0 {
+		raw = Raw("null")
+	}
 	e := exchangeOf(w)
 	body := make([]byte, 0, len(raw)+128)
 	body = rt.appendHead(body, e, true)

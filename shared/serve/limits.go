@@ -51,8 +51,8 @@ func takeLimit(ctx context.Context, header http.Header, limits Limits, scope, su
 	return nil
 }
 
-// remoteHost is the address that limits callers without a token. The gateway and Knative's ingress are the peers in
-// front of us, so X-Forwarded-For is theirs; its last entry is what the nearest of them saw.
+// remoteHost is the address that limits callers without a token: the peer's own. X-Forwarded-For is not believed,
+// because a caller can write it; behind a proxy all callers without a token share one limit.
 func remoteHost(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -85,6 +86,9 @@ func describe(op *Operation, registry huma.Registry, failure *huma.Schema) *huma
 		Description: http.StatusText(op.success()), Content: jsonContent(successSchema(op, registry)),
 	}
 	kinds := slices.Concat([]*problem.Kind{problem.InvalidRequest, problem.Internal}, op.Problems)
+	if op.body != reflect.TypeFor[None]() {
+		kinds = append(kinds, problem.BodyTooLarge, problem.UnsupportedMedia)
+	}
 	if op.Permission != "" {
 		described.Security = []map[string][]string{{"token": {string(op.Permission)}}}
 		kinds = append(kinds, problem.InvalidToken, problem.Forbidden)
@@ -102,7 +106,9 @@ func describe(op *Operation, registry huma.Registry, failure *huma.Schema) *huma
 func addFailure(described *huma.Operation, kind *problem.Kind, failure *huma.Schema) {
 	status := strconv.Itoa(kind.Status())
 	if former, ok := described.Responses[status]; ok {
-		former.Description += ", " + kind.Code()
+		if !slices.Contains(strings.Split(former.Description, ", "), kind.Code()) {
+			former.Description += ", " + kind.Code()
+		}
 		return
 	}
 	described.Responses[status] = &huma.Response{Description: kind.Code(), Content: jsonContent(failure)}
@@ -127,8 +133,12 @@ func successSchema(op *Operation, registry huma.Registry) *huma.Schema {
 		"timestamp":  {Type: huma.TypeString, Format: "date-time"},
 		"request_id": {Type: huma.TypeString},
 	}
-	if op.data != reflect.TypeFor[None]() {
-		properties["data"] = registry.Schema(op.data, true, op.ID+"Data")
+	data := op.data
+	if op.Data != nil {
+		data = reflect.TypeOf(op.Data)
+	}
+	if data != reflect.TypeFor[None]() {
+		properties["data"] = registry.Schema(data, true, op.ID+"Data")
 	}
 	return &huma.Schema{Type: huma.TypeObject, Properties: properties, Required: []string{"success", "timestamp", "request_id"}}
 }

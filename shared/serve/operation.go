@@ -26,6 +26,9 @@ type Operation struct {
 	Status int
 	// Parameters are the path, query and header parameters. A query parameter that is not named here is refused.
 	Parameters []Parameter
+	// Data is a value whose type documents the answer's data where the handler returns Raw; nil documents the
+	// handler's own type.
+	Data any
 	// Problems are the ways to fail beyond those that every operation has.
 	Problems []*problem.Kind
 

@@ -30,6 +30,15 @@ func (s *Server) probes(function Function) http.Handler {
 // draining is true after Stop: requests that still come are served, only probes fail.
 func (s *Server) draining() bool { return s.stopping.Load() }
 
+// serveKubelet answers the kubelet's probes, which the drainer takes out of the other requests by their User-Agent.
+func (s *Server) serveKubelet(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/healthz" {
+		serveProbe(w, r, s.function.Alive)
+		return
+	}
+	s.serveReady(w, r)
+}
+
 func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	if !s.started.Load() {
 		http.Error(w, "not started", http.StatusServiceUnavailable)

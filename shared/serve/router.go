@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -96,8 +97,9 @@ func Handle[Body, Data any](rt *Router, operation Operation, handler func(contex
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e := newExchange(w, r, rt.config.Clock.Now())
 	defer rt.finish(e, r)
-	path := canonicalPath(r.URL.Path)
-	if path != r.URL.Path {
+	// The escaped form, because a symbol may hold an escaped slash: BTC%2FUSD.
+	escaped := r.URL.EscapedPath()
+	if path := canonicalPath(escaped); path != escaped {
 		r = withPath(r, path)
 	}
 	rt.mux.ServeHTTP(e, r)
@@ -118,12 +120,16 @@ func canonicalPath(path string) string {
 }
 
 // withPath is a shallow copy of r with another path, as http.StripPrefix makes it.
-func withPath(r *http.Request, path string) *http.Request {
+func withPath(r *http.Request, escaped string) *http.Request {
+	path, err := url.PathUnescape(escaped)
+	if err != nil {
+		return r // net/http refused such a path before
+	}
 	copied := new(http.Request)
 	*copied = *r
-	url := *r.URL
-	url.Path, url.RawPath = path, ""
-	copied.URL = &url
+	target := *r.URL
+	target.Path, target.RawPath = path, escaped
+	copied.URL = &target
 	return copied
 }
 
@@ -158,10 +164,14 @@ func checkQuery(r *http.Request, op *Operation) error {
 	if r.URL.RawQuery == "" {
 		return nil
 	}
-	for name := range r.URL.Query() {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return problem.InvalidRequest.New("the query is malformed").Field("query").Because(err)
+	}
+	for name := range query {
 		known := slices.ContainsFunc(op.Parameters, func(p Parameter) bool { return p.In == InQuery && p.Name == name })
 		if !known {
-			return problem.InvalidRequest.New("unknown query parameter %q", name).Field(name)
+			return problem.InvalidRequest.New("unknown query parameter %q", clip(name)).Field(clip(name))
 		}
 	}
 	return nil

@@ -49,7 +49,7 @@ func NewServer(config ServerConfig, function Function) *Server {
 		config.StopTimeout = 4 * time.Second
 	}
 	s := &Server{config: config, function: function, failed: make(chan error, 1)}
-	s.drainer = &handlers.Drainer{Inner: s.probes(function), QuietPeriod: config.QuietPeriod, HealthCheck: s.serveReady}
+	s.drainer = &handlers.Drainer{Inner: s.probes(function), QuietPeriod: config.QuietPeriod, HealthCheck: s.serveKubelet}
 	s.http = &http.Server{
 		Handler:           s.drainer,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -107,14 +107,26 @@ func (s *Server) Stop(ctx context.Context) error {
 	}()
 	select {
 	case <-drained:
-	case <-ctx.Done(): // a client that never rests must not keep the process alive
+	case <-time.After(s.config.StopTimeout / 2): // a client that never rests must not keep the process alive
+	case <-ctx.Done():
 	}
-	stopErr := s.function.Stop(ctx)
-	shutdownErr := s.http.Shutdown(ctx)
-	if shutdownErr != nil {
+	shutdownErr := s.finishRequests(ctx)
+	return errors.Join(shutdownErr, s.function.Stop(ctx))
+}
+
+// finishRequests waits for the requests under way: they need what the function gives back after them. A request that
+// never ends leaves a fourth of the time that is left to the function.
+func (s *Server) finishRequests(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)*3/4)
+		defer cancel()
+	}
+	err := s.http.Shutdown(ctx)
+	if err != nil {
 		s.closeNow()
 	}
-	return errors.Join(stopErr, shutdownErr)
+	return err
 }
 
 func (s *Server) closeNow() {
