@@ -23,6 +23,8 @@ type Config struct {
 	SweepEvery time.Duration `env:"SWEEP_EVERY" envDefault:"5s"`
 	// IntentLease is how long an instance may take over one order before others settle it.
 	IntentLease time.Duration `env:"INTENT_LEASE" envDefault:"15s"`
+	// RedisTimeout bounds each of an order's two round trips: without Redis an order is refused at once, never held.
+	RedisTimeout time.Duration `env:"REDIS_TIMEOUT" envDefault:"150ms"`
 }
 
 // Validate checks what the types can't.
@@ -33,10 +35,18 @@ func (c *Config) Validate() error {
 	if c.SweepEvery <= 0 {
 		return errors.New("SWEEP_EVERY: must be greater than 0")
 	}
+	if c.RedisTimeout <= 0 {
+		return errors.New("REDIS_TIMEOUT: must be greater than 0")
+	}
 	if c.IntentLease <= 2*c.UpstreamTimeout {
 		return errors.New("INTENT_LEASE: must be more than twice UPSTREAM_TIMEOUT, or an order that is only slow is taken over")
 	}
 	return c.Config.Validate()
+}
+
+// intents are the limits of the order path.
+func (c *Config) intents() intent.Config {
+	return intent.Config{Orders: c.OrderRate(), Upstream: c.UpstreamRate(), UpstreamReserve: c.CancelReserve, Lease: c.IntentLease}
 }
 
 // Function is the order function. Create one with New; after Start it may be used concurrently.
@@ -59,9 +69,7 @@ func New(cfg Config, d platform.Dependencies) (*Function, error) {
 	}
 	f := &Function{
 		Platform: base, config: cfg,
-		intents: intent.NewStore(base.Redis, intent.Config{
-			Orders: cfg.OrderRate(), Upstream: cfg.UpstreamRate(), UpstreamReserve: cfg.CancelReserve, Lease: cfg.IntentLease,
-		}),
+		intents: intent.NewStore(base.Redis, cfg.intents()),
 		metrics: telemetry.NewOrders(d.Registerer, cfg.MetricsPerAccount),
 	}
 	if f.proofs, err = auth.NewProofVerifier(base.Keys, accountSecrets{base.Accounts}, d.Clock); err != nil {

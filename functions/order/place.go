@@ -17,9 +17,6 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
 )
 
-// redisTimeout bounds each of an order's two round trips: without Redis an order is refused at once, never held.
-const redisTimeout = 150 * time.Millisecond
-
 // retrySoon is what a caller is told to wait when a dependency is away.
 const retrySoon = time.Second
 
@@ -76,7 +73,7 @@ func (f *Function) reserve(ctx context.Context, p *placement) (intent.Reservatio
 	if err != nil {
 		return intent.Reservation{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
+	ctx, cancel := context.WithTimeout(ctx, f.config.RedisTimeout)
 	defer cancel()
 	reservation, err := f.intents.Reserve(ctx, intent.Request{
 		ID: p.id(), IdempotencyKey: p.idempotencyKey, Fingerprint: p.fingerprint, Body: body,
@@ -155,7 +152,7 @@ func rejection(err error) bool {
 // forget removes the intent of an order that certainly did not reach Alpaca. Failing to is harmless: its lease ends by
 // itself, and whoever comes next looks it up first.
 func (f *Function) forget(ctx context.Context, p *placement, token int64) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.config.RedisTimeout)
 	defer cancel()
 	if err := f.intents.Forget(ctx, p.id(), token); err != nil {
 		f.Logger.Warn("intent keeps its lease", zap.String("account_id", p.account.ID),
@@ -165,7 +162,7 @@ func (f *Function) forget(ctx context.Context, p *placement, token int64) {
 
 // yield leaves an intent to whoever comes next. Failing to is harmless: its lease ends by itself.
 func (f *Function) yield(ctx context.Context, p *placement, token int64) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.config.RedisTimeout)
 	defer cancel()
 	if err := f.intents.Yield(ctx, p.id(), token); err != nil {
 		f.Logger.Warn("intent keeps its lease", zap.String("account_id", p.account.ID),

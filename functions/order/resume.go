@@ -72,7 +72,7 @@ func (f *Function) unknown(ctx context.Context, p *placement, token int64, cause
 // takeUpstream takes one request from what Alpaca allows the account, leaving reserve for others. While Redis is away
 // it lets the request through: what is at stake are cancels and look-ups, and Alpaca counts by itself.
 func (f *Function) takeUpstream(ctx context.Context, accountID string, reserve int) error {
-	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
+	ctx, cancel := context.WithTimeout(ctx, f.config.RedisTimeout)
 	defer cancel()
 	grant, err := f.Bucket.Take(ctx, store.UpstreamBucketKey(accountID), f.config.UpstreamRate(), 1, reserve)
 	if err != nil {

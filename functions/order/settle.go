@@ -52,7 +52,7 @@ func (f *Function) reject(ctx context.Context, p *placement, token int64, why *p
 // settle writes the final state and its event. What can't be written now the sweeper writes later: the intent stays
 // unsettled until then, and a repeat finds the order at Alpaca.
 func (f *Function) settle(ctx context.Context, p *placement, token int64, state intent.State, result any, eventID, eventType string, changed event.OrderChanged) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.config.RedisTimeout)
 	defer cancel()
 	err := f.settleOnce(ctx, p, token, state, result, eventID, eventType, changed)
 	if err == nil {

@@ -110,7 +110,9 @@ func checkAmount(r *order.OrderRequest) error {
 func checkPrices(r *order.OrderRequest) error {
 	wantsLimit := r.Type == alpaca.TypeLimit || r.Type == alpaca.TypeStopLimit
 	wantsStop := r.Type == alpaca.TypeStop || r.Type == alpaca.TypeStopLimit
-	if err := checkPrice("limit_price", r.LimitPrice, wantsLimit, r.Type); err != nil {
+	// The limit of an OCO order is its take_profit.limit_price; Alpaca's own example gives no other.
+	inLeg := r.OrderClass == alpaca.ClassOCO && r.LimitPrice == nil
+	if err := checkPrice("limit_price", r.LimitPrice, wantsLimit && !inLeg, r.Type); err != nil {
 		return err
 	}
 	return checkPrice("stop_price", r.StopPrice, wantsStop, r.Type)
@@ -146,23 +148,24 @@ func checkTick(name string, price *decimal.Number) error {
 }
 
 func checkTrail(r *order.OrderRequest) error {
-	given := 0
-	for name, trail := range map[string]*decimal.Number{"trail_price": r.TrailPrice, "trail_percent": r.TrailPercent} {
-		if trail == nil {
+	for _, trail := range []struct {
+		name  string
+		value *decimal.Number
+	}{{"trail_price", r.TrailPrice}, {"trail_percent", r.TrailPercent}} {
+		if trail.value == nil {
 			continue
 		}
-		given++
 		if r.Type != alpaca.TypeTrailingStop {
-			return invalid(name, "%s does not belong to a %s order", name, r.Type)
+			return invalid(trail.name, "%s does not belong to a %s order", trail.name, r.Type)
 		}
-		if !trail.IsPos() {
-			return invalid(name, "%s must be greater than 0", name)
+		if !trail.value.IsPos() {
+			return invalid(trail.name, "%s must be greater than 0", trail.name)
 		}
 	}
 	if r.Type != alpaca.TypeTrailingStop {
 		return nil
 	}
-	if given != 1 {
+	if (r.TrailPrice == nil) == (r.TrailPercent == nil) {
 		return invalid("trail_price", "a trailing_stop order needs exactly one of trail_price and trail_percent")
 	}
 	if r.TrailPercent != nil && r.TrailPercent.LessThan(decimal.MustParse(minTrailPercentTxt)) {
@@ -182,11 +185,11 @@ func checkFractional(r *order.OrderRequest) error {
 	}
 	switch {
 	case r.TimeInForce != alpaca.TimeInForceDay:
-		return invalid("time_in_force", "a fractional or notional order must be a day order")
+		return invalid("time_in_force", "time_in_force must be day for a fractional or notional order")
 	case r.OrderClass != "" && r.OrderClass != alpaca.ClassSimple:
-		return invalid("order_class", "a fractional or notional order must be simple")
+		return invalid("order_class", "order_class must be simple for a fractional or notional order")
 	case r.Type == alpaca.TypeTrailingStop:
-		return invalid(field, "a trailing_stop order must be for whole shares")
+		return invalid(field, "%s: a trailing_stop order must be for whole shares", field)
 	}
 	return nil
 }

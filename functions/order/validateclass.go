@@ -22,13 +22,13 @@ func checkClass(r *order.OrderRequest) error {
 		return nil
 	}
 	if r.ExtendedHours {
-		return invalid("extended_hours", "a %s order can't trade in extended hours", r.OrderClass)
+		return invalid("extended_hours", "extended_hours: a %s order can't trade in extended hours", r.OrderClass)
 	}
 	if r.TimeInForce != alpaca.TimeInForceDay && r.TimeInForce != alpaca.TimeInForceGTC {
-		return invalid("time_in_force", "a %s order must be day or gtc", r.OrderClass)
+		return invalid("time_in_force", "time_in_force must be day or gtc for a %s order", r.OrderClass)
 	}
 	if r.Type == alpaca.TypeTrailingStop {
-		return invalid("type", "a %s order can't be a trailing_stop", r.OrderClass)
+		return invalid("type", "type of a %s order can't be trailing_stop", r.OrderClass)
 	}
 	if err := checkLegsGiven(r); err != nil {
 		return err
@@ -36,13 +36,16 @@ func checkClass(r *order.OrderRequest) error {
 	if err := checkLegPrices(r); err != nil {
 		return err
 	}
-	return checkLegOrder(r)
+	if err := checkLegOrder(r); err != nil {
+		return err
+	}
+	return checkStopBeyondEntry(r)
 }
 
 func checkLegsGiven(r *order.OrderRequest) error {
 	switch {
 	case r.OrderClass == alpaca.ClassOCO && r.Type != alpaca.TypeLimit:
-		return invalid("type", "an oco order must be a limit order")
+		return invalid("type", "type of an oco order must be limit")
 	case r.OrderClass == alpaca.ClassOTO && (r.TakeProfit == nil) == (r.StopLoss == nil):
 		return invalid("take_profit", "an oto order needs exactly one of take_profit and stop_loss")
 	case r.OrderClass == alpaca.ClassOTO:
@@ -85,6 +88,21 @@ func checkLegOrder(r *order.OrderRequest) error {
 	}
 	if upper.Sub(lower).LessThan(decimal.MustParse(minStopDistance)) {
 		return invalid("take_profit.limit_price", "take_profit.limit_price must be at least %s %s stop_loss.stop_price", minStopDistance, relation)
+	}
+	return nil
+}
+
+// checkStopBeyondEntry: the stop that protects a limit entry lies at least a cent on its losing side.
+func checkStopBeyondEntry(r *order.OrderRequest) error {
+	if r.OrderClass == alpaca.ClassOCO || r.Type != alpaca.TypeLimit || r.StopLoss == nil {
+		return nil
+	}
+	distance, relation := r.LimitPrice.Sub(r.StopLoss.StopPrice.Decimal), "below"
+	if r.Side == alpaca.SideSell {
+		distance, relation = distance.Neg(), "above"
+	}
+	if distance.LessThan(decimal.MustParse(minStopDistance)) {
+		return invalid("stop_loss.stop_price", "stop_loss.stop_price must be at least %s %s limit_price", minStopDistance, relation)
 	}
 	return nil
 }

@@ -1,0 +1,46 @@
+package order
+
+import (
+	"context"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/bucket"
+	"github.com/opitios-ai/alpaca-knative/shared/intent"
+	"github.com/opitios-ai/alpaca-knative/shared/order"
+)
+
+// What the tests see of the inside.
+const (
+	MaxClientOrderID  = maxClientOrderID
+	MaxIdempotencyKey = maxIdempotencyKey
+	FromKey           = fromKey
+	FromEvent         = fromEvent
+	FromNone          = fromNone
+)
+
+func ValidateStock(r order.OrderRequest) (alpaca.OrderRequest, error) { return validateStock(r) }
+
+func DerivedID(prefix, accountID string, parts ...string) string {
+	return derivedID(prefix, accountID, parts...)
+}
+
+func ClientOrderID(accountID, given, key string) string { return clientOrderID(accountID, given, key) }
+
+func Fingerprint(assetClass string, r order.OrderRequest) (string, error) {
+	return fingerprint(assetClass, r)
+}
+
+func CheckIdempotencyKey(key string) error { return checkIdempotencyKey(key) }
+
+func IsOrderID(id string) bool { return isOrderID(id) }
+
+// Sweep settles at once what the regular sweep would.
+func (f *Function) Sweep(ctx context.Context) error { return f.sweep(ctx) }
+
+// UseRedis puts the order path on client, whose timeouts and hooks are the test's.
+func (f *Function) UseRedis(client redis.UniversalClient) {
+	f.intents = intent.NewStore(client, f.config.intents())
+	f.Bucket = bucket.New(client)
+}
