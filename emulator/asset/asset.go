@@ -1,25 +1,26 @@
-// Package asset is the catalogue of what can be traded in the emulator: real tickers with their names and exchanges.
+// Package asset is the catalogue of what can be traded in the emulator: real tickers, crypto pairs, and option
+// contracts that are computed when somebody asks for them.
 package asset
 
 import (
-	_ "embed"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
 
+	"github.com/opitios-ai/alpaca-knative/emulator/session"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
 
 // Class is a kind of asset, by Alpaca's names.
 type Class string
 
-// The asset classes.
+// The asset classes. Perpetual futures have market data only.
 const (
-	Equity Class = "us_equity"
-	Option Class = "us_option"
-	Crypto Class = "crypto"
+	Equity    Class = "us_equity"
+	Option    Class = "us_option"
+	Crypto    Class = "crypto"
+	Perpetual Class = "crypto_perp"
 )
 
 // Asset is one tradable instrument. Assets are immutable and shared.
@@ -30,14 +31,17 @@ type Asset struct {
 	Name         string
 	Exchange     string
 	Tradable     bool
-	Marginable   bool //nolint:misspell // Alpaca's word
+	Marginable   bool
 	Shortable    bool
 	EasyToBorrow bool
 	Fractionable bool
 	Attributes   []string
 
-	Price      decimal.Decimal // around which the random walk runs, USD
+	Price      decimal.Decimal // around which the random walk runs, USD; zero for option contracts
 	Volatility float64         // of a year, as a fraction
+
+	Pair     *Pair     // crypto and perpetual futures only
+	Contract *Contract // option contracts only
 }
 
 // Tape returns the consolidated tape of the listing: A for NYSE, B for Arca and the regional exchanges, C for Nasdaq.
@@ -54,71 +58,89 @@ func (a *Asset) Tape() string {
 	}
 }
 
-//go:embed equities.tsv
-var equities string
+// HasOptions reports whether option contracts on the asset are listed.
+func (a *Asset) HasOptions() bool { return a.Class == Equity && a.Symbol != TestSymbol }
 
 // Catalogue finds assets by symbol or ID. It is immutable and may be used concurrently.
 type Catalogue struct {
-	all      []*Asset
-	bySymbol map[string]*Asset
-	byID     map[string]*Asset
+	all         []*Asset
+	underlyings []*Asset
+	perpetuals  []*Asset
+	bySymbol    map[string]*Asset
+	byID        map[string]*Asset
+	byRoot      map[string]int // index in underlyings
+	calendar    *session.Calendar
 }
 
-// NewCatalogue reads the embedded list.
+// NewCatalogue reads the embedded lists.
 func NewCatalogue() (*Catalogue, error) {
-	c := &Catalogue{bySymbol: make(map[string]*Asset), byID: make(map[string]*Asset)}
+	calendar, err := session.NewCalendar()
+	if err != nil {
+		return nil, err
+	}
+	c := &Catalogue{
+		bySymbol: make(map[string]*Asset), byID: make(map[string]*Asset), byRoot: make(map[string]int), calendar: calendar,
+	}
 	for line := range strings.Lines(equities) {
 		listed, err := parseEquity(strings.TrimSuffix(line, "\n"))
 		if err != nil {
 			return nil, fmt.Errorf("asset list: %w", err)
 		}
-		c.add(listed)
+		c.byRoot[Root(listed.Symbol)] = len(c.underlyings)
+		c.underlyings = append(c.underlyings, listed)
+		c.list(listed)
+	}
+	for line := range strings.Lines(pairs) {
+		listed, err := parsePair(strings.TrimSuffix(line, "\n"))
+		if err != nil {
+			return nil, fmt.Errorf("crypto list: %w", err)
+		}
+		c.list(listed)
+		c.bySymbol[strings.ReplaceAll(listed.Symbol, "/", "")] = listed
+		if listed.Pair.Quote == "USD" {
+			c.perpetuals = append(c.perpetuals, perpetualOf(listed))
+		}
+	}
+	c.index(testAsset())
+	for _, perpetual := range c.perpetuals {
+		c.index(perpetual)
 	}
 	return c, nil
 }
 
-func (c *Catalogue) add(a *Asset) {
+func (c *Catalogue) list(a *Asset) {
 	c.all = append(c.all, a)
+	c.index(a)
+}
+
+func (c *Catalogue) index(a *Asset) {
 	c.bySymbol[a.Symbol] = a
 	c.byID[a.ID] = a
 }
 
-// parseEquity reads symbol, exchange, price, volatility in percent and name, separated by tabs.
-func parseEquity(line string) (*Asset, error) {
-	columns := strings.Split(line, "\t")
-	if len(columns) != 5 {
-		return nil, fmt.Errorf("%q: want 5 columns, found %d", line, len(columns))
+// Find returns the asset with this symbol or ID: a stock, a crypto pair (BTC/USD and BTCUSD are the same), an option
+// contract by its OCC symbol whether it has expired or not, the test asset, or a perpetual future.
+func (c *Catalogue) Find(symbolOrID string) (*Asset, bool) {
+	if found, ok := c.bySymbol[symbolOrID]; ok {
+		return found, true
 	}
-	price, err := decimal.Parse(columns[2])
-	if err != nil {
-		return nil, fmt.Errorf("price of %s: %w", columns[0], err)
+	if found, ok := c.byID[symbolOrID]; ok {
+		return found, true
 	}
-	volatility, err := strconv.Atoi(columns[3])
-	if err != nil {
-		return nil, fmt.Errorf("volatility of %s: %w", columns[0], err)
-	}
-	return &Asset{
-		ID: identify(columns[0]), Class: Equity, Symbol: columns[0], Name: columns[4], Exchange: columns[1],
-		Tradable: true, Shortable: true, EasyToBorrow: true, Fractionable: true,
-		Marginable: true, //nolint:misspell // Alpaca's word
-		Attributes: []string{"fractional_eh_enabled", "has_options", "overnight_tradable"},
-		Price:      price, Volatility: float64(volatility) / 100,
-	}, nil
+	return c.findContract(symbolOrID)
 }
+
+// All returns every stock and crypto pair, in the order of the lists: what Alpaca's asset list has. The slice must not be
+// changed.
+func (c *Catalogue) All() []*Asset { return c.all }
+
+// Underlyings returns the stocks that have option contracts. The slice must not be changed.
+func (c *Catalogue) Underlyings() []*Asset { return c.underlyings }
+
+// Perpetuals returns the crypto perpetual futures. The slice must not be changed.
+func (c *Catalogue) Perpetuals() []*Asset { return c.perpetuals }
 
 // identify derives a stable asset ID, so that clients may keep IDs from one run to the next.
 func identify(symbol string) string {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("alpaca-emulator/asset/"+symbol)).String()
 }
-
-// Find returns the asset with this symbol or ID.
-func (c *Catalogue) Find(symbolOrID string) (*Asset, bool) {
-	if found, ok := c.bySymbol[symbolOrID]; ok {
-		return found, true
-	}
-	found, ok := c.byID[symbolOrID]
-	return found, ok
-}
-
-// All returns every asset, in the order of the list. The slice must not be changed.
-func (c *Catalogue) All() []*Asset { return c.all }

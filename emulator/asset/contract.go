@@ -1,0 +1,160 @@
+package asset
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+)
+
+// ContractType is call or put.
+type ContractType string
+
+// The contract types.
+const (
+	Call ContractType = "call"
+	Put  ContractType = "put"
+)
+
+// Multiplier is how many shares a contract is for.
+const Multiplier = 100
+
+// Contract is what only option contracts have. All are American style and for Multiplier shares.
+type Contract struct {
+	Underlying *Asset
+	Root       string
+	Type       ContractType
+	Strike     decimal.Decimal // USD a share
+	Expiration time.Time       // the close of its last trading day
+}
+
+// Date returns the expiration date as YYYY-MM-DD.
+func (c *Contract) Date() string { return c.Expiration.Format(time.DateOnly) }
+
+// Expired reports whether trading in the contract is over at t.
+func (c *Contract) Expired(t time.Time) bool { return !t.Before(c.Expiration) }
+
+// ExpiresOn reports whether t is on the contract's last day, in New York.
+func (c *Contract) ExpiresOn(t time.Time) bool {
+	return t.In(c.Expiration.Location()).Format(time.DateOnly) == c.Date()
+}
+
+// OpenInterest returns how many contracts were open at the end of the day before t: most at the money, fewer far from
+// it, different from day to day.
+func (c *Contract) OpenInterest(t time.Time) int64 {
+	ratio := math.Log(c.Strike.InexactFloat64() / c.Underlying.Price.InexactFloat64())
+	width := math.Max(0.05, c.Underlying.Volatility/2)
+	hash := fnv.New64a()
+	_, _ = fmt.Fprintf(hash, "%s|%s|%s|%s", c.Root, c.Date(), c.Type, c.Strike) // never fails
+	size := 500 + hash.Sum64()%15_000
+	day := uint64(t.UTC().YearDay()) * 0x9E3779B97F4A7C15
+	drift := 0.9 + float64((hash.Sum64()^day)%200)/1000
+	return int64(float64(size) * drift * math.Exp(-ratio*ratio/(2*width*width)))
+}
+
+// Root returns the OCC root of a stock's symbol: BRKB for BRK.B.
+func Root(symbol string) string { return strings.ReplaceAll(symbol, ".", "") }
+
+const (
+	strikeDigits = 8
+	tailLength   = 6 + 1 + strikeDigits // YYMMDD, C or P, strike in thousandths
+	maxRoot      = 6
+)
+
+// symbol returns the OCC symbol without padding, as Alpaca writes it: AAPL261218C00250000.
+func (c *Contract) symbol() string {
+	letter := byte('C')
+	if c.Type == Put {
+		letter = 'P'
+	}
+	thousandths, err := c.Strike.Mul64(1000).Int64()
+	if err != nil { // cannot happen: strikes are below 100,000
+		thousandths = 0
+	}
+	out := make([]byte, 0, len(c.Root)+tailLength)
+	out = append(out, c.Root...)
+	out = c.Expiration.AppendFormat(out, "060102")
+	out = append(out, letter)
+	digits := strconv.FormatInt(thousandths, 10)
+	for range strikeDigits - len(digits) {
+		out = append(out, '0')
+	}
+	return string(append(out, digits...))
+}
+
+// contractAsset wraps the contract.
+func (c *Catalogue) contractAsset(contract *Contract) *Asset {
+	return &Asset{
+		ID: c.contractID(contract), Class: Option, Symbol: contract.symbol(), Tradable: true, Contract: contract,
+		Name: fmt.Sprintf("%s %s %s %s", contract.Underlying.Symbol, contract.Expiration.Format("Jan 02 2006"),
+			contract.Strike, map[ContractType]string{Call: "Call", Put: "Put"}[contract.Type]),
+		Volatility: contract.Underlying.Volatility,
+	}
+}
+
+// IsContractSymbol reports whether text has the form of an OCC symbol.
+func IsContractSymbol(text string) bool {
+	if len(text) <= tailLength || len(text) > maxRoot+tailLength {
+		return false
+	}
+	root, tail := text[:len(text)-tailLength], text[len(text)-tailLength:]
+	for _, letter := range root {
+		if (letter < 'A' || letter > 'Z') && (letter < '0' || letter > '9') {
+			return false
+		}
+	}
+	for i, letter := range tail {
+		if i == 6 {
+			if letter != 'C' && letter != 'P' {
+				return false
+			}
+		} else if letter < '0' || letter > '9' {
+			return false
+		}
+	}
+	return root[0] >= 'A'
+}
+
+// findContract finds a contract by OCC symbol or ID; only contracts that are listed at some time exist.
+func (c *Catalogue) findContract(symbolOrID string) (*Asset, bool) {
+	if !IsContractSymbol(symbolOrID) {
+		return c.contractByID(symbolOrID)
+	}
+	root, tail := symbolOrID[:len(symbolOrID)-tailLength], symbolOrID[len(symbolOrID)-tailLength:]
+	at, ok := c.byRoot[root]
+	if !ok {
+		return nil, false
+	}
+	date, err := time.ParseInLocation("060102", tail[:6], c.calendar.Location())
+	if err != nil {
+		return nil, false
+	}
+	thousandths, err := strconv.ParseInt(tail[7:], 10, 64)
+	if err != nil {
+		return nil, false
+	}
+	kind := Call
+	if tail[6] == 'P' {
+		kind = Put
+	}
+	return c.contract(at, date, kind, thousandths)
+}
+
+// contract returns the contract with these terms if it is listed at some time.
+func (c *Catalogue) contract(underlying int, date time.Time, kind ContractType, thousandths int64) (*Asset, bool) {
+	day, ok := c.expiration(date)
+	if !ok {
+		return nil, false
+	}
+	stock := c.underlyings[underlying]
+	if !strikesOf(stock).has(thousandths, isMonthly(day.Open)) {
+		return nil, false
+	}
+	return c.contractAsset(&Contract{
+		Underlying: stock, Root: Root(stock.Symbol), Type: kind, Strike: fromThousandths(thousandths), Expiration: day.Close,
+	}), true
+}

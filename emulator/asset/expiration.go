@@ -1,0 +1,105 @@
+package asset
+
+import (
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/emulator/session"
+)
+
+// How far ahead contracts are listed.
+const (
+	weeklyExpirations  = 4
+	monthlyExpirations = 6
+)
+
+// isMonthly reports whether an expiration is the one of its month: on the third Friday, or the day before when that is
+// a holiday.
+func isMonthly(day time.Time) bool {
+	friday := day.AddDate(0, 0, int(time.Friday-day.Weekday()))
+	return friday.Day() >= 15 && friday.Day() <= 21
+}
+
+// endOfWeek returns the last trading day of t's week.
+func (c *Catalogue) endOfWeek(t time.Time) session.Day {
+	day := t.In(c.calendar.Location())
+	saturday := day.AddDate(0, 0, int(time.Saturday-day.Weekday()))
+	return c.calendar.Previous(saturday)
+}
+
+// expiration returns the trading day of an expiration date, and false when contracts never expire on that date.
+func (c *Catalogue) expiration(date time.Time) (session.Day, bool) {
+	day := c.endOfWeek(date)
+	if day.Date() != date.Format(time.DateOnly) {
+		return session.Day{}, false
+	}
+	return day, true
+}
+
+// Expirations returns the closes of the last trading days of the contracts that are listed at t, earliest first: four
+// weekly and six monthly ones. A contract is listed to the end of the day on which it expires.
+func (c *Catalogue) Expirations(t time.Time) []time.Time {
+	today := t.In(c.calendar.Location()).Format(time.DateOnly)
+	var listed []time.Time
+	monthly, weekly := 0, 0
+	for week := t.In(c.calendar.Location()); monthly < monthlyExpirations; week = week.AddDate(0, 0, 7) {
+		day := c.endOfWeek(week)
+		if day.Date() < today {
+			continue
+		}
+		weekly++
+		if isMonthly(day.Open) {
+			monthly++
+		} else if weekly > weeklyExpirations {
+			continue
+		}
+		listed = append(listed, day.Close)
+	}
+	return listed
+}
+
+// Chain yields the contracts on an underlying that are listed at t, in the order of their symbols: by expiration, calls
+// before puts, by strike. Nothing is kept in memory. It is empty for an asset without options.
+func (c *Catalogue) Chain(underlying *Asset, t time.Time) iter.Seq[*Asset] {
+	return c.ChainOf(underlying, c.Expirations(t))
+}
+
+// ChainOf is Chain for some expirations, each the close of the last trading day.
+func (c *Catalogue) ChainOf(underlying *Asset, expirations []time.Time) iter.Seq[*Asset] {
+	return func(yield func(*Asset) bool) {
+		if !underlying.HasOptions() {
+			return
+		}
+		for contract := range terms(underlying, expirations) {
+			if !yield(c.contractAsset(&contract)) {
+				return
+			}
+		}
+	}
+}
+
+func terms(underlying *Asset, expirations []time.Time) iter.Seq[Contract] {
+	ladder, root := strikesOf(underlying), Root(underlying.Symbol)
+	return func(yield func(Contract) bool) {
+		for _, expiration := range expirations {
+			rungs := slices.Collect(ladder.all(isMonthly(expiration)))
+			for _, kind := range []ContractType{Call, Put} {
+				for _, strike := range rungs {
+					contract := Contract{
+						Underlying: underlying, Root: root, Type: kind,
+						Strike: fromThousandths(strike), Expiration: expiration,
+					}
+					if !yield(contract) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// IsListed reports whether a contract is listed at t.
+func (c *Catalogue) IsListed(contract *Contract, t time.Time) bool {
+	return slices.ContainsFunc(c.Expirations(t), contract.Expiration.Equal)
+}
