@@ -28,6 +28,9 @@ var _ serve.Function = (*Function)(nil)
 
 // New builds the function without touching the network.
 func New(cfg Config, d platform.Dependencies) (*Function, error) {
+	if cfg.CacheTTL == 0 {
+		cfg.CacheTTL = defaultCacheTTL
+	}
 	p, err := platform.New(cfg.Config, d)
 	if err != nil {
 		return nil, err

@@ -87,7 +87,7 @@ func (s *snapshots) read(ctx context.Context, account vault.Account, kind string
 			return s.ask(ctx, account, ask)
 		})
 	}
-	if cached.data != nil && s.platform.Clock.Now().Sub(cached.asOf) < s.ttl {
+	if s.fresh(cached) {
 		s.metrics.Hit(kind)
 		return cached, nil
 	}
@@ -96,6 +96,11 @@ func (s *snapshots) read(ctx context.Context, account vault.Account, kind string
 	return s.share(ctx, account.ID+"|"+kind+"|"+generation, func(ctx context.Context) (snapshot, error) {
 		return s.refresh(ctx, account, kind, generation, cached, ask)
 	})
+}
+
+// fresh reports whether the snapshot is there and no older than the TTL.
+func (s *snapshots) fresh(found snapshot) bool {
+	return found.data != nil && s.platform.Clock.Now().Sub(found.asOf) < s.ttl
 }
 
 // load reads snapshot and generation in one round trip, before Alpaca is asked.
@@ -142,6 +147,13 @@ func (s *snapshots) share(ctx context.Context, key string, work func(context.Con
 func (s *snapshots) refresh(
 	ctx context.Context, account vault.Account, kind, generation string, cached snapshot, ask fetch,
 ) (snapshot, error) {
+	// Somebody may have stored one since the caller looked: another instance, or the flight before this one.
+	if latest, now, err := s.load(ctx, account.ID, kind); err == nil {
+		cached, generation = latest, now
+		if s.fresh(latest) {
+			return latest, nil
+		}
+	}
 	if err := s.takeUpstream(ctx, account.ID); err != nil {
 		return orStale(cached, err)
 	}
