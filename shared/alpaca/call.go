@@ -96,7 +96,7 @@ func (c *Client) request(ctx context.Context, r call) *http.Request {
 			"User-Agent":          {userAgent},
 		},
 	}
-	return request.WithContext(ctx)
+	return request.WithContext(withOpener(ctx, r.cred.AccountID))
 }
 
 func (c *Client) answer(ctx context.Context, r call, response *http.Response, result any) error {

@@ -36,7 +36,7 @@ func New(cfg Config, deps Dependencies) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	open, err := poolGauge(deps.Registerer)
+	open, err := poolGauge(deps.Registerer, cfg.MetricsPerAccount)
 	if err != nil {
 		return nil, err
 	}

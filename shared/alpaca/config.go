@@ -46,6 +46,9 @@ type Config struct {
 	MaxResponseBytes int64
 	// StreamIdleTimeout ends TradeEvents when nothing, not even a heartbeat, arrived for so long; 0 is never.
 	StreamIdleTimeout time.Duration
+	// MetricsPerAccount adds an account_id label to connection_pool_size. Connections are shared by all accounts: the
+	// label names the account whose call opened the connection.
+	MetricsPerAccount bool
 	// TLS is the base of the TLS configuration (roots, session cache); nil is the system's.
 	TLS *tls.Config
 }

@@ -38,7 +38,7 @@ func newTransport(cfg Config, open *prometheus.GaugeVec) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			return count(connection, open.WithLabelValues(hostLabel(address))), nil
+			return count(connection, open.WithLabelValues(poolLabels(ctx, cfg, address)...)), nil
 		},
 	}
 }
@@ -70,6 +70,23 @@ func (c *countedConnection) Close() error {
 	return c.Conn.Close()
 }
 
+// openerKey is the context key of the account whose call may open a connection.
+type openerKey struct{}
+
+func withOpener(ctx context.Context, accountID string) context.Context {
+	return context.WithValue(ctx, openerKey{}, accountID)
+}
+
+// poolLabels are the labels of a connection that is opened under ctx; net/http keeps the values of a call's context in
+// the one it dials under.
+func poolLabels(ctx context.Context, cfg Config, address string) []string {
+	if !cfg.MetricsPerAccount {
+		return []string{hostLabel(address)}
+	}
+	opener, _ := ctx.Value(openerKey{}).(string)
+	return []string{hostLabel(address), opener}
+}
+
 // hostLabel drops the standard ports from host:port.
 func hostLabel(address string) string {
 	if host, found := strings.CutSuffix(address, ":443"); found {
@@ -80,11 +97,15 @@ func hostLabel(address string) string {
 }
 
 // poolGauge registers connection_pool_size, or returns the one that another client of the process registered.
-func poolGauge(registerer prometheus.Registerer) (*prometheus.GaugeVec, error) {
+func poolGauge(registerer prometheus.Registerer, perAccount bool) (*prometheus.GaugeVec, error) {
+	labels := []string{"host"}
+	if perAccount {
+		labels = append(labels, "account_id")
+	}
 	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "connection_pool_size",
 		Help: "Open connections to an upstream host.",
-	}, []string{"host"})
+	}, labels)
 	if registerer == nil {
 		return gauge, nil
 	}

@@ -19,6 +19,8 @@ var ErrNoCredentials = errors.New("alpaca: key ID and secret key must be printab
 // does not appear.
 type Credentials struct {
 	KeyID, SecretKey string
+	// AccountID is our own name of the account, for metrics; it is not sent.
+	AccountID string
 }
 
 // String names the key ID only.

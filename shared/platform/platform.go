@@ -84,7 +84,9 @@ func New(cfg Config, d Dependencies) (*Platform, error) {
 		return nil, err
 	}
 	p.Alpaca, err = alpaca.New(
-		alpaca.Config{TradingURL: cfg.TradingURL, DataURL: cfg.DataURL, Timeout: cfg.UpstreamTimeout},
+		alpaca.Config{
+			TradingURL: cfg.TradingURL, DataURL: cfg.DataURL, Timeout: cfg.UpstreamTimeout, MetricsPerAccount: cfg.MetricsPerAccount,
+		},
 		alpaca.Dependencies{Logger: d.Logger, Registerer: d.Registerer, Clock: d.Clock})
 	if err != nil {
 		return nil, err

@@ -224,7 +224,7 @@ func (e entry) account() (Account, error) {
 	}
 	account := Account{
 		ID: e.ID, Type: e.Type, MarketData: e.MarketData,
-		Credentials: alpaca.Credentials{KeyID: e.KeyID, SecretKey: e.SecretKey},
+		Credentials: alpaca.Credentials{KeyID: e.KeyID, SecretKey: e.SecretKey, AccountID: e.ID},
 	}
 	for _, name := range e.Permissions {
 		permission, err := auth.ParsePermission(name)
