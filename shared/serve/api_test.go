@@ -89,13 +89,17 @@ func (a *api) register() {
 		return serve.Raw(`{"symbol":"` + r.PathValue("symbol") + `","price":1.50}`), nil
 	})
 	serve.Handle(a.Router, serve.Operation{ID: "placeOrder", Method: http.MethodPost, Path: "/api/v1/stocks/order", Status: http.StatusCreated},
-		func(_ context.Context, r *serve.Request[input]) (output, error) { return output{Symbol: r.Body.Symbol}, nil })
+		func(_ context.Context, r *serve.Request[input]) (output, error) {
+			return output{Symbol: r.Body.Symbol}, nil
+		})
 	serve.Handle(a.Router, serve.Operation{ID: "issueToken", Method: http.MethodGet, Path: "/api/v1/auth/token", Limit: "tokens"},
 		func(context.Context, *serve.Request[serve.None]) (serve.None, error) { return serve.None{}, nil })
 	serve.Handle(a.Router, serve.Operation{ID: "cancel", Method: http.MethodDelete, Path: "/api/v1/stocks/order"},
 		func(context.Context, *serve.Request[serve.None]) (serve.Raw, error) { return nil, nil })
 	serve.Handle(a.Router, serve.Operation{ID: "panics", Method: http.MethodGet, Path: "/api/v1/panic"},
-		func(context.Context, *serve.Request[serve.None]) (serve.None, error) { panic("the secret of the handler") })
+		func(context.Context, *serve.Request[serve.None]) (serve.None, error) {
+			panic("the secret of the handler")
+		})
 	serve.Handle(a.Router, serve.Operation{ID: "fails", Method: http.MethodGet, Path: "/api/v1/fail"},
 		func(context.Context, *serve.Request[serve.None]) (serve.None, error) {
 			return serve.None{}, errors.New("dial redis://:hunter2@cache")

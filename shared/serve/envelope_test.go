@@ -114,7 +114,7 @@ func TestUnknownErrorStaysPrivate(t *testing.T) {
 	if got.Code != 500 || strings.Contains(got.Body.String(), "hunter2") {
 		t.Fatalf("%d %s", got.Code, got.Body)
 	}
-	if entries := a.logs.FilterMessage("request").All(); len(entries) != 1 || entries[0].ContextMap()["trace.id"] == nil && entries[0].ContextMap()["cause"] == nil {
+	if entries := a.logs.FilterMessage("request").All(); len(entries) != 1 || entries[0].ContextMap()["cause"] != "dial redis://:hunter2@cache" {
 		t.Fatalf("the log does not have the cause: %v", entries)
 	}
 }

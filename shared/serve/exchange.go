@@ -3,6 +3,7 @@ package serve
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -85,8 +86,8 @@ func validRequestID(id string) bool {
 // finish turns a panic into a 500, and writes the metrics and the access log line.
 func (rt *Router) finish(e *exchange, r *http.Request) {
 	if recovered := recover(); recovered != nil {
-		if recovered == http.ErrAbortHandler {
-			panic(recovered) // net/http's own way to drop a connection without an answer
+		if err, ok := recovered.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(recovered) //nolint:forbidigo // net/http's own way to drop a connection without an answer
 		}
 		rt.config.Logger.Error("panic", zap.Any("panic", recovered), zap.String(logkey.TraceID, e.id), zap.ByteString("stack", debug.Stack()))
 		if e.status == 0 {
