@@ -118,8 +118,9 @@ func (s *snapshots) load(ctx context.Context, accountID, kind string) (snapshot,
 	values := fields.Val()
 	data, isText := values[0].(string)
 	milliseconds, _ := values[1].(string)
-	at, err := strconv.ParseInt(milliseconds, 10, 64)
-	if !isText || err != nil {
+	// A time that is no number is that of no snapshot: 0, which is never fresh.
+	at, _ := strconv.ParseInt(milliseconds, 10, 64)
+	if !isText {
 		return snapshot{}, generation.Val(), nil
 	}
 	return snapshot{data: json.RawMessage(data), asOf: time.UnixMilli(at)}, generation.Val(), nil

@@ -26,6 +26,8 @@ const (
 	generationLife = 48 * time.Hour
 	// seenLife outlives the cursor by more than the overlap: whatever a resumed stream repeats is recognised.
 	seenLife = cursorLife + time.Hour
+	// fixedKeys is how many keys, and arguments, journal.lua has before those of the events.
+	fixedKeys = 7
 )
 
 // journalRedis is what a journal needs of a client.
@@ -47,14 +49,12 @@ func newJournal(client journalRedis) *journal {
 
 // record reports whether the trade event brought anything new. A write with a stale lease is refused with errFenced.
 func (j *journal) record(ctx context.Context, held lease.Lease, accountID, eventID string, entries []entry) (bool, error) {
-	keys := []string{
+	keys := append(make([]string, 0, fixedKeys+len(entries)),
 		held.Key, store.OutboxKey(store.Shard(accountID)), store.SequenceKey(accountID), store.CursorKey(accountID),
-		store.GenerationKey(accountID), store.SnapshotKey(accountID, "account"), store.SnapshotKey(accountID, "positions"),
-	}
-	args := []any{
+		store.GenerationKey(accountID), store.SnapshotKey(accountID, "account"), store.SnapshotKey(accountID, "positions"))
+	args := append(make([]any, 0, fixedKeys+len(entries)),
 		held.Token, accountID, cursorOf(eventID), seenLife.Milliseconds(), intent.OutboxBound,
-		generationLife.Milliseconds(), cursorLife.Milliseconds(),
-	}
+		generationLife.Milliseconds(), cursorLife.Milliseconds())
 	for _, e := range entries {
 		keys, args = append(keys, store.SeenKey(accountID, e.id)), append(args, e.event)
 	}
@@ -79,12 +79,14 @@ func cursorOf(eventID string) string {
 // position returns the time of the account's cursor, zero when there is none.
 func (j *journal) position(ctx context.Context, accountID string) (time.Time, error) {
 	cursor, err := j.client.Get(ctx, store.CursorKey(accountID)).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return time.Time{}, fmt.Errorf("read cursor of %s: %w", accountID, err)
-	}
-	id, err := ulid.ParseStrict(cursor)
-	if err != nil { // none, or one that nobody can have written
+	if errors.Is(err, redis.Nil) {
 		return time.Time{}, nil
 	}
-	return id.Timestamp(), nil
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read cursor of %s: %w", accountID, err)
+	}
+	if id, err := ulid.ParseStrict(cursor); err == nil {
+		return id.Timestamp(), nil
+	}
+	return time.Time{}, nil // nobody of ours wrote it: better begin at the last order than never
 }

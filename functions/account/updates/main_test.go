@@ -82,8 +82,8 @@ func startAlpaca(t testing.TB) *fakeAlpaca {
 
 func (f *fakeAlpaca) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	key := r.Header.Get("Apca-Api-Key-Id")
-	switch {
-	case r.URL.Path == "/v2/orders":
+	switch r.URL.Path {
+	case "/v2/orders":
 		f.mu.Lock()
 		f.asked++
 		orders := make([]map[string]string, f.open[key])
@@ -92,7 +92,7 @@ func (f *fakeAlpaca) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			orders[i] = map[string]string{"id": fmt.Sprint("open-", i)}
 		}
 		_ = json.NewEncoder(w).Encode(orders)
-	case r.URL.Path == "/v2/events/trades":
+	case "/v2/events/trades":
 		f.stream(w, r, key)
 	}
 }

@@ -2,6 +2,7 @@ package updates
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -119,7 +120,7 @@ func TestTakeoverResumesWithoutLossOrRepeat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := journal.record(t.Context(), held, alice, late.EventID, entries); err != errFenced {
+	if _, err := journal.record(t.Context(), held, alice, late.EventID, entries); !errors.Is(err, errFenced) {
 		t.Fatalf("the former owner's write: %v", err)
 	}
 }
