@@ -45,7 +45,7 @@ func (a *Account) cancel(e *entry, now time.Time) error {
 		return wire.Unprocessable("order chain not fully replaced")
 	}
 	e.CancelRequestedAt = now
-	if a.exchange.settings.FillLatency < 0 {
+	if a.exchange.settings.FillLatency < 0 || e.Status == StatusHeld {
 		a.end(e, StatusCanceled, now)
 		return nil
 	}

@@ -31,10 +31,11 @@ func (o *Order) appendCommon(dst []byte, stream bool) []byte {
 	dst = wire.String(append(dst, `,"symbol":`...), o.Asset.Symbol)
 	dst = wire.String(append(dst, `,"asset_class":`...), string(o.Asset.Class))
 	dst = wire.OptionalDecimal(append(dst, `,"notional":`...), o.Notional)
-	dst = wire.OptionalDecimal(append(dst, `,"qty":`...), o.Qty)
+	dst = wire.OptionalDecimal(append(dst, `,"qty":`...), o.Quantity())
 	dst = wire.Decimal(append(dst, `,"filled_qty":`...), o.FilledQty)
 	dst = wire.OptionalDecimal(append(dst, `,"filled_avg_price":`...), o.FilledAveragePrice())
-	dst = wire.String(append(dst, `,"order_class":"","order_type":`...), string(o.Type))
+	dst = wire.String(append(dst, `,"order_class":`...), string(o.Class))
+	dst = wire.String(append(dst, `,"order_type":`...), string(o.Type))
 	dst = wire.String(append(dst, `,"type":`...), string(o.Type))
 	dst = wire.String(append(dst, `,"side":`...), string(o.Side))
 	dst = wire.String(append(dst, `,"position_intent":`...), string(o.Intent))
@@ -43,9 +44,29 @@ func (o *Order) appendCommon(dst []byte, stream bool) []byte {
 	dst = wire.OptionalDecimal(append(dst, `,"stop_price":`...), o.StopPrice)
 	dst = wire.String(append(dst, `,"status":`...), string(o.Status))
 	dst = wire.Bool(append(dst, `,"extended_hours":`...), o.ExtendedHours)
-	dst = wire.OptionalDecimal(append(dst, `,"legs":null,"trail_percent":`...), o.TrailPercent)
+	dst = o.appendLegs(append(dst, `,"legs":`...), stream)
+	dst = wire.OptionalDecimal(append(dst, `,"trail_percent":`...), o.TrailPercent)
 	dst = wire.OptionalDecimal(append(dst, `,"trail_price":`...), o.TrailPrice)
 	return wire.OptionalDecimal(append(dst, `,"hwm":`...), o.HighWaterMark)
+}
+
+func (o *Order) appendLegs(dst []byte, stream bool) []byte {
+	if len(o.Legs) == 0 {
+		return append(dst, "null"...)
+	}
+	for i := range o.Legs {
+		separator := byte(',')
+		if i == 0 {
+			separator = '['
+		}
+		dst = append(dst, separator)
+		if stream {
+			dst = o.Legs[i].appendStream(dst)
+		} else {
+			dst = o.Legs[i].Append(dst)
+		}
+	}
+	return append(dst, ']')
 }
 
 func (o *Order) appendTimes(dst []byte, stream bool) []byte {

@@ -33,6 +33,8 @@ type Settings struct {
 	PartialFillProbability float64
 	// EventHistory is how many events an account keeps; zero: 20,000.
 	EventHistory int
+	// HeldEvents sends an event for every leg that waits. Alpaca documents it, and its Python SDK fails on it; false: none.
+	HeldEvents bool
 }
 
 // Defaults of Settings, from Alpaca's description of paper trading.

@@ -50,7 +50,7 @@ func newRandomLedger(t *rapid.T) *randomLedger {
 		t.Fatal(err)
 	}
 	latency := rapid.SampledFrom([]time.Duration{-1, time.Nanosecond}).Draw(t, "latency")
-	settings := Settings{FillLatency: latency, PartialFillProbability: 0.4}
+	settings := Settings{FillLatency: latency, PartialFillProbability: 0.4, HeldEvents: true}
 	x := New(settings, hours, market.New(3, hours), catalogue)
 	account, err := x.Open(Opening{ID: "11111111-2222-3333-4444-555555555555", KeyID: "K", SecretKey: "S"})
 	if err != nil {
@@ -84,6 +84,14 @@ func (r *randomLedger) submit(t *rapid.T) {
 	}
 	if kind == TrailingStop {
 		body += `,"trail_percent":"1.5"`
+	}
+	switch rapid.IntRange(0, 5).Draw(t, "class") {
+	case 0:
+		body += `,"order_class":"bracket","take_profit":{"limit_price":"` + cents("profit") + `"},"stop_loss":{"stop_price":"` + cents("loss") + `"}`
+	case 1:
+		body += `,"order_class":"oco","take_profit":{"limit_price":"` + cents("profit") + `"},"stop_loss":{"stop_price":"` + cents("loss") + `","limit_price":"` + cents("bound") + `"}`
+	case 2:
+		body += `,"order_class":"oto","stop_loss":{"stop_price":"` + cents("loss") + `"}`
 	}
 	request, err := DecodeOrder([]byte(body + `}`))
 	if err != nil {
@@ -185,7 +193,7 @@ func (r *randomLedger) checkOrders(t *rapid.T) {
 			t.Fatalf("order %s spent %s of %s", e.ID, e.filledCost, e.Notional)
 		}
 		pendingReplacement := e.replaces != nil && e.replaces.replacement == e
-		if listed := r.isOpen(e); listed == (e.Status.Terminal() || pendingReplacement) {
+		if listed := r.isOpen(e); listed == (e.Status.Terminal() || e.Status == StatusHeld || pendingReplacement) {
 			t.Fatalf("%s order %s: in the open list = %v", e.Status, e.ID, listed)
 		}
 	}
@@ -223,7 +231,8 @@ func legal() map[Status][]Status {
 	ends := []Status{StatusFilled, StatusCanceled, StatusExpired, StatusReplaced, StatusRejected}
 	live := append([]Status{StatusPartiallyFilled, StatusPendingCancel, StatusPendingReplace}, ends...)
 	return map[Status][]Status{
-		"":                    {StatusPendingNew, StatusAccepted, StatusNew, StatusRejected},
+		"":                    {StatusHeld, StatusPendingNew, StatusAccepted, StatusNew, StatusRejected},
+		StatusHeld:            append([]Status{StatusNew}, ends...),
 		StatusPendingNew:      append([]Status{StatusNew}, live...),
 		StatusAccepted:        append([]Status{StatusNew}, live...),
 		StatusNew:             live,

@@ -21,17 +21,28 @@ type Filter struct {
 	Symbols   []string
 	Side      Side
 	Classes   []asset.Class
+	Nested    bool // legs under their parents, and not apart
 }
 
-// Order returns an order by its ID. A *wire.Error when there is none.
-func (a *Account) Order(id string) (Order, error) {
+// Order returns an order by its ID, without its legs. A *wire.Error when there is none.
+func (a *Account) Order(id string) (Order, error) { return a.OrderView(id, false) }
+
+// OrderView returns an order by its ID; nested, with its legs. A *wire.Error when there is none.
+func (a *Account) OrderView(id string, nested bool) (Order, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	found, err := a.find(id)
 	if err != nil {
 		return Order{}, err
 	}
-	return found.snapshot(), nil
+	return found.view(nested), nil
+}
+
+func (e *entry) view(nested bool) Order {
+	if nested {
+		return e.nested()
+	}
+	return e.snapshot()
 }
 
 // OrderByClientID returns an order by its client order ID. A *wire.Error when there is none.
@@ -64,10 +75,10 @@ func (a *Account) Orders(filter Filter) ([]Order, error) {
 		if !filter.Ascending {
 			e = candidates[len(candidates)-1-i]
 		}
-		if !filter.selects(e) {
+		if !filter.selects(e) || filter.Nested && e.isLeg() {
 			continue
 		}
-		if orders = append(orders, e.snapshot()); len(orders) == filter.Limit {
+		if orders = append(orders, e.view(filter.Nested)); len(orders) == filter.Limit {
 			break
 		}
 	}

@@ -13,6 +13,10 @@ func (a *Account) look(e *entry, now time.Time) {
 	if e.Status.Terminal() || e.Status == StatusPendingNew {
 		return
 	}
+	if e.TimeInForce.auctioned() && !now.Before(e.ExpiresAt) {
+		a.auction(e, now)
+		return
+	}
 	if !now.Before(e.ExpiresAt) {
 		a.end(e, StatusExpired, now)
 		return
@@ -21,7 +25,17 @@ func (a *Account) look(e *entry, now time.Time) {
 		a.exchange.book.rest(e)
 		return
 	}
+	if e.Status == StatusHeld {
+		a.watch(e, now)
+	}
+	if e.Status == StatusHeld {
+		return
+	}
 	a.acknowledge(e, now)
+	if e.TimeInForce == AtClose {
+		a.exchange.book.rest(e)
+		return
+	}
 	a.fillWhileMarketable(e, now)
 	if e.Status.Terminal() {
 		return

@@ -72,6 +72,7 @@ const (
 	StatusPendingReplace  Status = "pending_replace"
 	StatusReplaced        Status = "replaced"
 	StatusRejected        Status = "rejected"
+	StatusHeld            Status = "held" // a leg that waits for other orders
 )
 
 // Terminal reports whether an order in this status never changes again.
@@ -92,6 +93,7 @@ type Terms struct {
 	CreatedAt     time.Time
 	Asset         *asset.Asset
 	Type          Type
+	Class         Class
 	Side          Side
 	Intent        Intent
 	TimeInForce   TimeInForce
@@ -117,6 +119,7 @@ type State struct {
 	ClosedAt          time.Time // when it was filled, canceled, expired, replaced or rejected
 	CancelRequestedAt time.Time
 	ReplacedBy        string
+	Reduced           *decimal.Decimal // what is left of Qty, because a take-profit filled in part; nil: all
 
 	filledCost decimal.Decimal // sum of quantity times price, USD
 }
@@ -125,6 +128,16 @@ type State struct {
 type Order struct {
 	*Terms
 	State
+
+	Legs []Order // in nested views only
+}
+
+// Quantity returns the shares that the order is for now, or nil for an order in dollars.
+func (o *Order) Quantity() *decimal.Decimal {
+	if o.Reduced != nil {
+		return o.Reduced
+	}
+	return o.Qty
 }
 
 // FilledAveragePrice returns the mean price of the fills in USD, or nil when there are none.
@@ -164,6 +177,7 @@ type entry struct {
 	queued      atomic.Bool     // waits for the market to open
 	replacement *entry          // waits to take this order's place
 	replaces    *entry
+	family      *family // of a complex order
 }
 
 func (e *entry) snapshot() Order { return Order{Terms: e.Terms, State: e.State} }
@@ -182,6 +196,9 @@ func (e *entry) remaining() decimal.Decimal {
 	if e.Qty == nil {
 		return decimal.Decimal{}
 	}
+	if e.Reduced != nil {
+		return e.Reduced.Sub(e.FilledQty)
+	}
 	return e.Qty.Sub(e.FilledQty)
 }
 
@@ -198,7 +215,7 @@ func (e *entry) need() decimal.Decimal {
 
 // tied returns the shares of a position that the order keeps from other orders.
 func (e *entry) tied() decimal.Decimal {
-	if e.Intent.opens() || e.Status.Terminal() {
+	if e.Intent.opens() || e.Status.Terminal() || e.Status == StatusHeld {
 		return decimal.Decimal{}
 	}
 	shares := e.remaining()

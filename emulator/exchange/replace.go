@@ -102,15 +102,21 @@ func (e *entry) replaceable(change ReplaceRequest) error {
 	if e.Status == StatusReplaced {
 		return wire.Unprocessable("order already replaced")
 	}
-	if e.Status != StatusNew && e.Status != StatusPartiallyFilled {
+	if e.Status != StatusNew && e.Status != StatusPartiallyFilled && e.Status != StatusHeld {
 		return wire.Unprocessable("cannot replace order in %s status", e.Status)
 	}
 	if e.Notional != nil || change.Notional.Value != nil {
 		return wire.Unprocessable("notional orders cannot be replaced")
 	}
+	if e.Class == OTO {
+		return wire.Unprocessable("oto orders cannot be replaced")
+	}
 	qty := change.Qty.Value
 	if qty == nil || qty.Equal(*e.Qty) {
 		return nil
+	}
+	if e.family != nil {
+		return wire.Unprocessable("qty cannot be changed for advanced orders")
 	}
 	if !e.Qty.Trunc(0).Equal(*e.Qty) {
 		return wire.Unprocessable("qty cannot be changed for fractional orders")
@@ -126,7 +132,7 @@ func (e *entry) replaceable(change ReplaceRequest) error {
 
 // inherit makes the draft the replacement of an order: its quantity counts what the old order filled already.
 func (e *entry) inherit(old *entry) {
-	e.Replaces, e.Intent, e.replaces = old.ID, old.Intent, old
+	e.Replaces, e.Intent, e.replaces, e.Class = old.ID, old.Intent, old, old.Class
 	e.carry(old)
 	if e.Type == TrailingStop && old.HighWaterMark != nil {
 		e.HighWaterMark = nil
@@ -135,6 +141,7 @@ func (e *entry) inherit(old *entry) {
 }
 
 func (e *entry) carry(old *entry) {
+	e.Reduced = old.Reduced
 	e.FilledQty, e.filledCost, e.triggered = old.FilledQty, old.filledCost, old.triggered && e.Type == StopLimit
 }
 
@@ -142,6 +149,10 @@ func (a *Account) startReplacement(old, candidate *entry, now time.Time) Order {
 	a.register(candidate)
 	old.replacement = candidate
 	a.reserve(candidate)
+	if old.Status == StatusHeld { // no venue has it yet
+		a.replaceHeld(old, candidate, now)
+		return candidate.snapshot()
+	}
 	answer := candidate.snapshot()
 	if a.exchange.settings.FillLatency < 0 {
 		a.completeReplacement(candidate, now)
@@ -167,9 +178,23 @@ func (a *Account) completeReplacement(candidate *entry, now time.Time) {
 	}
 	old.replacement, old.ReplacedBy = nil, candidate.ID
 	a.end(old, StatusReplaced, now)
+	old.family.adopt(old, candidate)
 	a.activate(candidate)
 	a.acknowledge(candidate, now)
 	a.look(candidate, now)
+}
+
+// replaceHeld puts a new leg where a held one waits.
+func (a *Account) replaceHeld(old, candidate *entry, now time.Time) {
+	watched := old.resting
+	old.replacement, old.ReplacedBy = nil, candidate.ID
+	candidate.Status = StatusHeld
+	a.end(old, StatusReplaced, now)
+	old.family.adopt(old, candidate)
+	a.emitHeld(candidate, now)
+	if watched {
+		a.exchange.book.rest(candidate)
+	}
 }
 
 // refuseReplacement rejects the order that was to take e's place, because e came to its end first.

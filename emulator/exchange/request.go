@@ -46,8 +46,10 @@ type OrderRequest struct {
 	TrailPercent  Amount      `json:"trail_percent"`
 	ExtendedHours bool        `json:"extended_hours"`
 	ClientOrderID string      `json:"client_order_id"`
-	Class         string      `json:"order_class"`
+	Class         Class       `json:"order_class"`
 	Intent        Intent      `json:"position_intent"`
+	TakeProfit    TakeProfit  `json:"take_profit"`
+	StopLoss      StopLoss    `json:"stop_loss"`
 
 	AdvancedInstructions json.RawMessage `json:"advanced_instructions"`
 }
@@ -97,17 +99,6 @@ func checkNames(r *OrderRequest) error {
 		return wire.Shape("client_order_id must be no more than %d characters", maxClientOrderID)
 	}
 	return checkClass(r)
-}
-
-func checkClass(r *OrderRequest) error {
-	switch r.Class {
-	case "", "simple":
-		return nil
-	case "bracket", "oco", "oto", "mleg":
-		return wire.Unprocessable("order_class %s is not enabled for this account", r.Class)
-	default:
-		return wire.Shape("invalid order_class")
-	}
 }
 
 func checkSize(r *OrderRequest) error {
@@ -189,12 +180,10 @@ func checkTrail(r *OrderRequest) error {
 
 func checkTimeInForce(r *OrderRequest) error {
 	switch r.TimeInForce {
-	case ImmediateOrCancel, FillOrKill:
+	case ImmediateOrCancel, FillOrKill, AtOpen, AtClose:
 		if r.Type != Market && r.Type != Limit {
 			return wire.Unprocessable("invalid time_in_force for %s order", r.Type)
 		}
-	case AtOpen, AtClose:
-		return wire.Unprocessable("time_in_force %s is not enabled for this account", r.TimeInForce)
 	default:
 	}
 	return nil

@@ -22,6 +22,9 @@ func (r *OrderRequest) checkAsset(a *asset.Asset) error {
 	if err := checkIncrement("stop_price", r.StopPrice.Value); err != nil {
 		return err
 	}
+	if err := r.checkComplexTerms(); err != nil {
+		return err
+	}
 	if err := r.checkFraction(a); err != nil {
 		return err
 	}
@@ -77,9 +80,9 @@ func (r *OrderRequest) checkExtendedHours() error {
 }
 
 // checkWash refuses an order that could trade with another order of the same account, by the table of Alpaca's user
-// protection page. Trailing stops are exempt on either side.
+// protection page. Trailing stops, brackets and OCO orders are exempt on either side.
 func (a *Account) checkWash(candidate *entry) error {
-	if candidate.Type == TrailingStop {
+	if candidate.washExempt() {
 		return nil
 	}
 	for _, open := range a.open[candidate.queue().opposite()] {
@@ -92,13 +95,16 @@ func (a *Account) checkWash(candidate *entry) error {
 	return nil
 }
 
+func (e *entry) washExempt() bool {
+	return e.Type == TrailingStop || e.Class == Bracket || e.Class == OCO
+}
+
 func mayTradeWith(open, candidate *entry) bool {
-	switch open.Type {
-	case TrailingStop:
+	if open.washExempt() {
 		return false
-	case Market, Stop:
+	}
+	if open.Type == Market || open.Type == Stop {
 		return true
-	default:
 	}
 	if candidate.Type == Market || candidate.Type == Stop {
 		return true
@@ -146,7 +152,7 @@ func (a *Account) checkShort(candidate *entry, equity decimal.Decimal) error {
 
 // checkAvailable makes sure that an order to close does not sell more than the account holds free.
 func (a *Account) checkAvailable(candidate *entry) error {
-	if candidate.Intent.opens() {
+	if candidate.Intent.opens() || candidate.replaces != nil && candidate.replaces.Status == StatusHeld {
 		return nil
 	}
 	symbol := candidate.Asset.Symbol

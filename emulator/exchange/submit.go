@@ -38,13 +38,21 @@ func (a *Account) submit(request OrderRequest, now time.Time) (Order, error) {
 	if err := a.checkState(request.fractional()); err != nil {
 		return Order{}, err
 	}
+	if err := a.exchange.checkAuction(request.TimeInForce, now); err != nil {
+		return Order{}, err
+	}
 	candidate := a.draft(request, listed, now)
 	if intent := request.Intent; intent != "" && intent != candidate.Intent {
 		return Order{}, wire.Unprocessable("position intent mismatch, inferred: %s, specified: %s", candidate.Intent, intent)
 	}
+	marketPrice := a.exchange.market.Price(listed, now)
+	if err := request.checkLegs(candidate, a.positionQty(listed.Symbol), marketPrice); err != nil {
+		return Order{}, err
+	}
 	if err := a.admit(candidate, now); err != nil {
 		return Order{}, err
 	}
+	a.found(request, candidate, now)
 	return a.accept(candidate, now), nil
 }
 
@@ -88,7 +96,8 @@ func (a *Account) draft(request OrderRequest, listed *asset.Asset, now time.Time
 	}
 	terms := &Terms{
 		ID: id, ClientOrderID: request.ClientOrderID, CreatedAt: now, Asset: listed, Type: request.Type,
-		Side: request.Side, Intent: a.intentOf(request.Side, listed.Symbol), TimeInForce: request.TimeInForce,
+		Class: request.Class,
+		Side:  request.Side, Intent: a.intentOf(request.Side, listed.Symbol), TimeInForce: request.TimeInForce,
 		Qty: request.Qty.Value, Notional: request.Notional.Value, LimitPrice: request.LimitPrice.Value,
 		TrailPrice: request.TrailPrice.Value, TrailPercent: request.TrailPercent.Value,
 		ExtendedHours: request.ExtendedHours, ExpiresAt: a.exchange.expiry(request, now),
@@ -147,6 +156,8 @@ func collar(stop decimal.Decimal) decimal.Decimal {
 func (x *Exchange) expiry(request OrderRequest, now time.Time) time.Time {
 	calendar := x.clock.Calendar
 	switch {
+	case request.TimeInForce == AtOpen:
+		return calendar.NextOpen(now)
 	case request.TimeInForce == GoodTillCanceled:
 		return calendar.GoodTillCanceledEnd(now)
 	case request.ExtendedHours:
@@ -160,15 +171,18 @@ func (x *Exchange) expiry(request OrderRequest, now time.Time) time.Time {
 func (a *Account) accept(e *entry, now time.Time) Order {
 	a.register(e)
 	a.activate(e)
+	a.registerLegs(e, now)
 	if !e.eligible(a.exchange.clock.Phase(now)) {
 		e.Status = StatusAccepted
 		e.queued.Store(true)
 		a.emit("accepted", e, now)
 		a.exchange.book.rest(e)
-		return e.snapshot()
+		a.guard(e)
+		return e.nested()
 	}
 	a.emit(string(StatusPendingNew), e, now)
-	answer := e.snapshot()
+	a.guard(e)
+	answer := e.nested()
 	if a.exchange.settings.FillLatency < 0 {
 		a.acknowledge(e, now)
 		a.look(e, now)
@@ -206,5 +220,8 @@ func (a *Account) later(delay time.Duration, e *entry, run func(*entry, time.Tim
 
 // eligible reports whether the order can execute in a phase of the day.
 func (e *entry) eligible(phase session.Phase) bool {
+	if e.TimeInForce == AtOpen {
+		return false // until the auction
+	}
 	return phase == session.Regular || (e.ExtendedHours && phase != session.Closed)
 }

@@ -39,6 +39,7 @@ func (a *Account) execute(e *entry, qty, price decimal.Decimal, now time.Time) {
 		a.reserve(e)
 	}
 	a.emitFill(e, qty, price, now)
+	a.familyAfter(e, now)
 }
 
 // finish gives the order its last status and frees what it held.
@@ -60,6 +61,7 @@ func (a *Account) finish(e *entry, status Status, now time.Time) {
 func (a *Account) end(e *entry, status Status, now time.Time) {
 	a.finish(e, status, now)
 	a.emit(string(status), e, now)
+	a.familyAfter(e, now)
 }
 
 // trail follows the price of the last trade: the stop of a sell order trails the highest, that of a buy the lowest.
@@ -79,6 +81,10 @@ func (e *entry) trail(price decimal.Decimal) {
 	if e.Side == Buy {
 		stop = price.Add(distance)
 	}
-	stop = stop.RoundHAZ(2)
+	digits := uint8(2)
+	if stop.LessThan(decimal.FromInt(1)) {
+		digits = 4
+	}
+	stop = stop.RoundHAZ(digits)
 	e.HighWaterMark, e.StopPrice = &price, &stop
 }

@@ -40,9 +40,11 @@ func parseFilter(query url.Values) (exchange.Filter, error) {
 		return filter, wire.Shape("invalid side")
 	}
 	if nested := query.Get("nested"); nested != "" {
-		if _, err := strconv.ParseBool(nested); err != nil {
+		roll, err := strconv.ParseBool(nested)
+		if err != nil {
 			return filter, wire.Shape("invalid nested")
 		}
+		filter.Nested = roll
 	}
 	if err := parseLimit(&filter, query.Get("limit")); err != nil {
 		return filter, err

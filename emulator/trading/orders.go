@@ -42,7 +42,8 @@ func patchOrder(w http.ResponseWriter, r *http.Request, account *exchange.Accoun
 }
 
 func getOrder(w http.ResponseWriter, r *http.Request, account *exchange.Account) {
-	order, err := account.Order(r.PathValue("order"))
+	nested := r.URL.Query().Get("nested") == "true"
+	order, err := account.OrderView(r.PathValue("order"), nested)
 	writeOrder(w, order, err)
 }
 
