@@ -1,6 +1,9 @@
 -- KEYS: intent, unsettled intents; ARGV: token, member
 -- Removes an intent whose order certainly did not reach Alpaca.
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
+-- A settled intent is final: its owner may not have heard that it settled it.
+local state = redis.call('HGET', KEYS[1], 'state')
+if state == 'acknowledged' or state == 'rejected' then return 1 end
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[2])
 return 1

@@ -33,7 +33,7 @@ var yieldLua string
 //go:embed forget.lua
 var forgetLua string
 
-// ErrTakenOver: the lease ran out and another owner settles the intent.
+// ErrTakenOver means that the lease ran out and another owner settles the intent.
 var ErrTakenOver = errors.New("intent was taken over")
 
 // State is where an intent is in its life.
@@ -200,7 +200,8 @@ type Settlement struct {
 	Event   []byte
 }
 
-// Settle ends the intent and appends its event, both or neither. It returns ErrTakenOver when the token is stale.
+// Settle ends the intent and appends its event, both or neither. A settled intent stays as it is. It returns
+// ErrTakenOver when the token is stale.
 func (s *Store) Settle(ctx context.Context, t Settlement) error {
 	shard := store.Shard(t.AccountID)
 	keys := []string{
@@ -212,14 +213,15 @@ func (s *Store) Settle(ctx context.Context, t Settlement) error {
 		seenLife.Milliseconds(), OutboxBound)
 }
 
-// Yield gives an intent with an unknown outcome to whoever comes next. It returns ErrTakenOver when somebody has it.
+// Yield gives an intent with an unknown outcome to whoever comes next; a settled one stays settled. It returns
+// ErrTakenOver when somebody has it.
 func (s *Store) Yield(ctx context.Context, id ID, token int64) error {
 	keys := []string{id.key(), store.UnsettledKey(store.Shard(id.AccountID))}
 	return s.guarded(ctx, "yield", s.yield, keys, token, id.member())
 }
 
-// Forget removes an intent whose order certainly did not reach Alpaca, so that a repeat starts anew. It returns
-// ErrTakenOver when the token is stale.
+// Forget removes an intent whose order certainly did not reach Alpaca, so that a repeat starts anew; a
+// settled one stays. It returns ErrTakenOver when the token is stale.
 func (s *Store) Forget(ctx context.Context, id ID, token int64) error {
 	keys := []string{id.key(), store.UnsettledKey(store.Shard(id.AccountID))}
 	return s.guarded(ctx, "forget", s.forget, keys, token, id.member())

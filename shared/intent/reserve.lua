@@ -7,18 +7,22 @@
 local now = now_us()
 local now_ms = math.floor(now / 1000)
 local lease_ms, life_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
-local could, left, reset = gcra(KEYS[3], tonumber(ARGV[6]), tonumber(ARGV[7]), 1, 0, 0, now, 1)
--- What a caller that is not charged sees: the dry run above took one token that it must not miss.
-left = left + could
+-- What a caller that is not charged sees.
+local _, left, reset = gcra(KEYS[3], tonumber(ARGV[6]), tonumber(ARGV[7]), 0, 0, 0, now, 1)
 
+local alias = ARGV[1] .. '|' .. ARGV[2]
+local function remember_key()
+  if ARGV[3] == '1' then redis.call('SET', KEYS[2], alias, 'PX', life_ms) end
+end
 if ARGV[3] == '1' then
-  local alias = redis.call('GET', KEYS[2])
-  if alias and alias ~= ARGV[1] .. '|' .. ARGV[2] then return {'mismatch', 0, '', '', 0, left, reset, 0} end
+  local known = redis.call('GET', KEYS[2])
+  if known and known ~= alias then return {'mismatch', 0, '', '', 0, left, reset, 0} end
 end
 
 local found = redis.call('HMGET', KEYS[1], 'state', 'fingerprint', 'token', 'lease', 'result')
 if found[1] then
   if found[2] ~= ARGV[1] then return {'mismatch', 0, found[1], '', 0, left, reset, 0} end
+  remember_key()
   if found[1] == 'acknowledged' or found[1] == 'rejected' then
     return {'replay', tonumber(found[3]), found[1], found[5] or '', 0, left, reset, 0}
   end
@@ -37,12 +41,13 @@ local granted, remaining, full, wait = gcra(KEYS[3], tonumber(ARGV[6]), tonumber
 if granted == 0 then return {'order_limit', 0, '', '', 0, remaining, full, wait} end
 gcra(KEYS[4], tonumber(ARGV[8]), tonumber(ARGV[9]), 1, tonumber(ARGV[10]), 0, now, 0)
 
-redis.call('HSET', KEYS[1], 'state', 'reserved', 'fingerprint', ARGV[1], 'token', 1, 'lease', now_ms + lease_ms,
-  'request', ARGV[11])
+-- The first token is the time, so that an intent that was forgotten, or lost with Redis, never gets a former token again.
+redis.call('HSET', KEYS[1], 'state', 'reserved', 'fingerprint', ARGV[1], 'token', string.format('%.0f', now),
+  'lease', now_ms + lease_ms, 'request', ARGV[11])
 redis.call('PEXPIRE', KEYS[1], life_ms)
-if ARGV[3] == '1' then redis.call('SET', KEYS[2], ARGV[1] .. '|' .. ARGV[2], 'PX', life_ms) end
+remember_key()
 redis.call('ZADD', KEYS[5], now_ms + lease_ms, ARGV[13])
 -- From here on the account may have fills to wait for, also if this process dies before it hears of the order.
 redis.call('ZADD', KEYS[6], now_ms, ARGV[12])
 redis.call('PUBLISH', ARGV[14], ARGV[12])
-return {'reserved', 1, 'reserved', '', granted, remaining, full, 0}
+return {'reserved', now, 'reserved', '', granted, remaining, full, 0}

@@ -2,6 +2,9 @@
 -- ARGV: token, state, result, member of the unsettled set, account, event ('' for none), seen life ms, outbox bound
 -- Returns 1 when settled, 0 when another owner has the intent by now.
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
+-- A settled intent is final: its owner may not have heard that it settled it.
+local state = redis.call('HGET', KEYS[1], 'state')
+if state == 'acknowledged' or state == 'rejected' then return 1 end
 redis.call('HSET', KEYS[1], 'state', ARGV[2], 'result', ARGV[3])
 redis.call('ZREM', KEYS[2], ARGV[4])
 if ARGV[6] ~= '' then
