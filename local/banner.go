@@ -17,7 +17,7 @@ func (s *System) Banner(w io.Writer) {
 		redis = "the one of REDIS_URL"
 	}
 	account := r.Accounts[0]
-	fmt.Fprintf(w, `
+	_, _ = fmt.Fprintf(w, `
 Opitios Alpaca is ready.
 
   gateway   %s   (docs: %s/docs)

@@ -38,7 +38,7 @@ func (r Ready) write(path string) error {
 	if err != nil {
 		return fmt.Errorf("READY_FILE: %w", err)
 	}
-	defer os.Remove(temporary.Name())
+	defer func() { _ = os.Remove(temporary.Name()) }() // gone already when it was renamed
 	_, err = temporary.Write(append(content, '\n'))
 	if closeErr := temporary.Close(); err == nil {
 		err = closeErr

@@ -27,7 +27,7 @@ func (f *Function) cancelOrder(ctx context.Context, r *serve.Request[serve.None]
 	}
 	canceled := order.Order{OrderID: id, Status: alpaca.StatusPendingCancel}
 	if f.takeUpstream(ctx, account.ID, f.config.CancelReserve) != nil {
-		return canceled, nil // the cancel is accepted; only its details are not affordable
+		return canceled, nil //nolint:nilerr // the cancel is accepted; only its details are not affordable
 	}
 	found, err := f.Alpaca.OrderByID(ctx, account.Credentials, id, false)
 	if err != nil {

@@ -28,7 +28,7 @@ const (
 func derivedID(prefix, accountID string, parts ...string) string {
 	hash := sha256.New()
 	for _, part := range append([]string{accountID}, parts...) {
-		fmt.Fprintf(hash, "%d:%s", len(part), part) // lengths, so that "a","bc" and "ab","c" differ
+		_, _ = fmt.Fprintf(hash, "%d:%s", len(part), part) // lengths, so that "a","bc" and "ab","c" differ
 	}
 	return prefix + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(hash.Sum(nil)[:20]))
 }

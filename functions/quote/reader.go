@@ -37,7 +37,7 @@ type reader struct {
 	metrics  *telemetry.Cache
 	stale    prometheus.Counter
 
-	life   context.Context // of the reads under way: they end with stop, not with the request that began them
+	life   context.Context //nolint:containedctx // of the reads under way: they end with stop, not with the request that began them
 	cancel context.CancelFunc
 }
 

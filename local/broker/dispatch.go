@@ -53,6 +53,7 @@ func (o outcome) retryable() bool {
 
 // deliver brings one event to one Trigger's subscriber or, failing that, to its dead-letter sink.
 func (b *Broker) deliver(ctx context.Context, d delivery) {
+	//nolint:contextcheck // a reply is published whether or not this delivery is cut short
 	result := b.send(ctx, d.trigger.Subscriber, d.event, d.trigger.Delivery, b.judgeSubscriber(d))
 	switch {
 	case result.taken():
@@ -155,7 +156,7 @@ func (b *Broker) attempt(ctx context.Context, to Destination, e event.Event, pol
 	}
 	ctx, cancel := context.WithTimeout(ctx, policy.Timeout)
 	defer cancel()
-	response, body, err := b.post(ctx, to, e)
+	response, body, err := b.post(ctx, to, e) //nolint:bodyclose // post reads and closes it
 	if err != nil {
 		return outcome{status: http.StatusInternalServerError, body: []byte("dispatch error: " + err.Error())}
 	}

@@ -30,7 +30,7 @@ type queue struct {
 	drop    func(d delivery)
 	limit   int
 
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // of the deliveries, which outlive the request that brought the event
 	cancel context.CancelFunc
 	lanes  sync.WaitGroup
 

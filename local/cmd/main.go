@@ -18,26 +18,26 @@ func main() { os.Exit(run(signals.NewContext())) }
 func run(ctx context.Context) int {
 	var cfg local.Config
 	if err := config.Load(&cfg, nil); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		_, _ = fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
 	logger, err := telemetry.NewLogger(os.Stderr, cfg.LogLevel)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		_, _ = fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
 	system := local.New(cfg, logger)
 	if err := system.Start(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		_, _ = fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	system.Banner(os.Stdout)
 	<-ctx.Done()
-	fmt.Fprintln(os.Stdout, "\nstopping ...")
+	_, _ = fmt.Fprintln(os.Stdout, "\nstopping ...")
 	if err := system.Stop(context.WithoutCancel(ctx)); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		_, _ = fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	fmt.Fprintln(os.Stdout, "stopped")
+	_, _ = fmt.Fprintln(os.Stdout, "stopped")
 	return 0
 }

@@ -21,7 +21,7 @@ type Account struct {
 	BuyingPower              decimal.Decimal  `json:"buying_power"`
 	RegTBuyingPower          decimal.Decimal  `json:"regt_buying_power"`
 	EffectiveBuyingPower     decimal.Decimal  `json:"effective_buying_power"`
-	NonMarginableBuyingPower decimal.Decimal  `json:"non_marginable_buying_power"`
+	NonMarginableBuyingPower decimal.Decimal  `json:"non_marginable_buying_power"` //nolint:misspell // Alpaca's word
 	OptionsBuyingPower       decimal.Decimal  `json:"options_buying_power"`
 	Cash                     decimal.Decimal  `json:"cash"`
 	AccruedFees              decimal.Decimal  `json:"accrued_fees"`
@@ -63,7 +63,7 @@ type Asset struct {
 	Name                         string           `json:"name"`
 	Status                       string           `json:"status"`
 	Tradable                     bool             `json:"tradable"`
-	Marginable                   bool             `json:"marginable"`
+	Marginable                   bool             `json:"marginable"` //nolint:misspell // Alpaca's word
 	MaintenanceMarginRequirement *decimal.Number  `json:"maintenance_margin_requirement,omitempty"`
 	MarginRequirementLong        *decimal.Decimal `json:"margin_requirement_long,omitempty"`
 	MarginRequirementShort       *decimal.Decimal `json:"margin_requirement_short,omitempty"`

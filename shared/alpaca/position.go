@@ -9,7 +9,7 @@ type Position struct {
 	Symbol                 string           `json:"symbol"`
 	Exchange               string           `json:"exchange"`
 	AssetClass             string           `json:"asset_class"`
-	AssetMarginable        bool             `json:"asset_marginable"`
+	AssetMarginable        bool             `json:"asset_marginable"` //nolint:misspell // Alpaca's word
 	Qty                    decimal.Decimal  `json:"qty"`
 	AvgEntryPrice          decimal.Decimal  `json:"avg_entry_price"`
 	Side                   string           `json:"side"`

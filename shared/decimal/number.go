@@ -11,7 +11,7 @@ type Number struct{ Decimal }
 
 // MarshalJSON writes the plain JSON number.
 func (n Number) MarshalJSON() ([]byte, error) {
-	return []byte(n.Decimal.String()), nil
+	return []byte(n.String()), nil
 }
 
 // UnmarshalJSON reads a JSON number or a string that holds one; anything else is ErrSyntax.

@@ -23,11 +23,11 @@ const (
 type State int
 
 const (
-	// StateNew: nobody handles the event; the caller now does, until its lease ends.
+	// StateNew means that nobody handles the event; the caller now does, until its lease ends.
 	StateNew State = iota
-	// StateDone: the event was handled.
+	// StateDone means that the event was handled.
 	StateDone
-	// StateInProgress: somebody else handles the event right now.
+	// StateInProgress means that somebody else handles the event right now.
 	StateInProgress
 )
 
@@ -38,15 +38,15 @@ type Token string
 const doneMark = "done"
 
 // The scripts touch one key each, so they work on a Redis Cluster. The key expires by itself in every state.
-var (
-	beginScript = redis.NewScript(`
+const (
+	beginLua = `
 local held = redis.call('GET', KEYS[1])
 if held then return held end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return ''`)
-	releaseScript = redis.NewScript(`
+return ''`
+	releaseLua = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0`)
+return 0`
 )
 
 // KeyDedupe returns the Redis key under which a consumer remembers an event. Source and ID are hashed because
@@ -74,8 +74,9 @@ type Redis interface {
 
 // Deduper remembers in Redis which consumer has handled which event. It may be used concurrently.
 type Deduper struct {
-	redis  Redis
-	config DeduperConfig
+	redis          Redis
+	config         DeduperConfig
+	begin, release *redis.Script
 }
 
 // NewDeduper returns a Deduper on the given Redis.
@@ -89,7 +90,7 @@ func NewDeduper(client Redis, config DeduperConfig) *Deduper {
 	if config.Timeout <= 0 {
 		config.Timeout = DefaultDedupeTimeout
 	}
-	return &Deduper{redis: client, config: config}
+	return &Deduper{redis: client, config: config, begin: redis.NewScript(beginLua), release: redis.NewScript(releaseLua)}
 }
 
 // Begin takes the lease of an event for a consumer, unless the event is done or in progress. With StateNew the
@@ -98,7 +99,7 @@ func (d *Deduper) Begin(ctx context.Context, consumer, source, id string) (Token
 	ctx, cancel := context.WithTimeout(ctx, d.config.Timeout)
 	defer cancel()
 	token := Token(rand.Text() + rand.Text())[:32]
-	held, err := beginScript.Run(ctx, d.redis, []string{KeyDedupe(consumer, source, id)},
+	held, err := d.begin.Run(ctx, d.redis, []string{KeyDedupe(consumer, source, id)},
 		string(token), d.config.Lease.Milliseconds()).Text()
 	switch {
 	case err != nil:
@@ -129,7 +130,7 @@ func (d *Deduper) Done(ctx context.Context, consumer, source, id string) error {
 func (d *Deduper) Release(ctx context.Context, consumer, source, id string, token Token) error {
 	ctx, cancel := context.WithTimeout(ctx, d.config.Timeout)
 	defer cancel()
-	err := releaseScript.Run(ctx, d.redis, []string{KeyDedupe(consumer, source, id)}, string(token)).Err()
+	err := d.release.Run(ctx, d.redis, []string{KeyDedupe(consumer, source, id)}, string(token)).Err()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("release event %s for %s: %w", id, consumer, err)
 	}

@@ -102,6 +102,7 @@ func NewReceiver(config ReceiverConfig) *Receiver {
 // programming error and panics, as in http.ServeMux.
 func (r *Receiver) Handle(eventType, consumer string, handle Handler) {
 	if _, taken := r.routes[eventType]; taken || !Known(eventType) || consumer == "" || handle == nil {
+		//nolint:forbidigo // a programming error, found by the first start
 		panic(fmt.Sprintf("event: can't register %q for consumer %q", eventType, consumer))
 	}
 	r.routes[eventType] = route{consumer: consumer, handle: handle}

@@ -11,10 +11,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrHeld: another owner has the lease.
+// ErrHeld means that another owner has the lease.
 var ErrHeld = errors.New("lease is held by another owner")
 
-// ErrLost: the lease ran out or was taken over.
+// ErrLost means that the lease ran out or was taken over.
 var ErrLost = errors.New("lease was lost")
 
 // fenceLife keeps the token counter of a lease that nobody wanted for long; it must outlive any paused owner.

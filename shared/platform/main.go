@@ -41,11 +41,11 @@ func Main[C any, S Settings[C]](name string, arguments []string, build Build[C])
 	}
 	var cfg C
 	if err := config.Load(&cfg, nil); err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		_, _ = fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		return exitUsage
 	}
 	if *check {
-		fmt.Fprintf(os.Stdout, "%s: the configuration is valid\n", name)
+		_, _ = fmt.Fprintf(os.Stdout, "%s: the configuration is valid\n", name)
 		return 0
 	}
 	base := S(&cfg).Base()
@@ -56,7 +56,7 @@ func Main[C any, S Settings[C]](name string, arguments []string, build Build[C])
 func run(ctx context.Context, name string, logs io.Writer, base *Config, build func(Dependencies) (serve.Function, error)) int {
 	logger, err := telemetry.NewLogger(logs, base.LogLevel)
 	if err != nil {
-		fmt.Fprintf(logs, "%s: %v\n", name, err)
+		_, _ = fmt.Fprintf(logs, "%s: %v\n", name, err)
 		return exitUsage
 	}
 	logger = logger.Named(name)

@@ -60,7 +60,7 @@ type Platform struct {
 
 	limits       *bucket.Limits
 	dependencies Dependencies
-	life         context.Context // of the background work: it ends with Stop, not with a request
+	life         context.Context //nolint:containedctx // of the background work: it ends with Stop, not with a request
 	cancel       context.CancelFunc
 	background   sync.WaitGroup
 }

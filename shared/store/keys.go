@@ -1,9 +1,9 @@
 package store
 
 import (
-	"fmt"
 	"hash/fnv"
 	"strconv"
+	"strings"
 )
 
 // Shards is how many hash slots the accounts are spread over. It is part of the stored data: changing it needs an
@@ -93,9 +93,5 @@ func ActiveAccountsChannel() string { return "updates.active" }
 
 // accountKey is "kind:{s17}:account" or "kind:{s17}:account:rest".
 func accountKey(kind, accountID string, rest ...string) string {
-	key := fmt.Sprintf("%s:%s:%s", kind, ShardTag(Shard(accountID)), accountID)
-	for _, part := range rest {
-		key += ":" + part
-	}
-	return key
+	return strings.Join(append([]string{kind, ShardTag(Shard(accountID)), accountID}, rest...), ":")
 }

@@ -119,7 +119,7 @@ func (f *File) load(info os.FileInfo) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrFile, err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // read only: nothing can be lost
 	content, err := io.ReadAll(io.LimitReader(file, maxFileBytes))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrFile, err)

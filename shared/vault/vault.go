@@ -9,7 +9,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/auth"
 )
 
-// ErrAccountNotFound: no account has this ID or key.
+// ErrAccountNotFound means that no account has this ID or key.
 var ErrAccountNotFound = errors.New("account not found")
 
 // The types of an account.

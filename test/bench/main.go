@@ -16,8 +16,9 @@ func main() {
 	bin := flag.String("bin", "bin", "where the built programs are")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, *bin, *runs); err != nil {
+	err := run(ctx, *bin, *runs)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -46,11 +47,11 @@ func run(ctx context.Context, bin string, runs int) error {
 		}
 		rows = append(rows, started...)
 	}
-	print(rows)
+	printTable(rows)
 	return printInitCosts(ctx, bin, backing)
 }
 
-func print(rows []row) {
+func printTable(rows []row) {
 	fmt.Printf("\n%-42s %10s %10s %8s  %s\n", "figure (median)", "measured", "goal", "ratio", "min .. max")
 	for _, r := range rows {
 		verdict := ""
