@@ -5,7 +5,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/opitios-ai/alpaca-knative/emulator/access"
 	"github.com/opitios-ai/alpaca-knative/emulator/session"
+	"github.com/opitios-ai/alpaca-knative/emulator/stream"
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
@@ -17,6 +19,18 @@ type Account struct {
 	KeyID     string
 	SecretKey string
 	Cash      decimal.Decimal // USD; zero: 100,000
+	// Token is an OAuth access token of the account, for clients that authenticate with one; empty: none. Scopes are its
+	// scopes; empty: all.
+	Token  string
+	Scopes []string
+}
+
+func (a Account) token() access.Token {
+	scopes := a.Scopes
+	if len(scopes) == 0 {
+		scopes = access.AllScopes()
+	}
+	return access.Token{Value: a.Token, KeyID: a.KeyID, Scopes: scopes}
 }
 
 func (a Account) id() string {
@@ -50,6 +64,8 @@ type Config struct {
 	EventHistory int
 	// Heartbeat is how often a quiet event stream carries a comment; zero: 15 s.
 	Heartbeat time.Duration
+	// Streams configures the WebSockets.
+	Streams stream.Settings
 	// Clock is where time comes from; nil: the machine's clock.
 	Clock clock.Clock
 }
@@ -80,6 +96,14 @@ func (c Config) withDefaults() Config {
 		c.Clock = clock.System{}
 	}
 	return c
+}
+
+func (c Config) tokens() []access.Token {
+	tokens := make([]access.Token, 0, len(c.Accounts))
+	for _, account := range c.Accounts {
+		tokens = append(tokens, account.token())
+	}
+	return tokens
 }
 
 func (c Config) clockSettings() session.Settings {

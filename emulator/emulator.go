@@ -23,6 +23,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/emulator/market"
 	"github.com/opitios-ai/alpaca-knative/emulator/session"
 	"github.com/opitios-ai/alpaca-knative/emulator/stream"
+	"github.com/opitios-ai/alpaca-knative/emulator/stream/feed"
 	"github.com/opitios-ai/alpaca-knative/emulator/trading"
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
@@ -48,6 +49,7 @@ type Emulator struct {
 	exchange  *exchange.Exchange
 	faults    *fault.Registry
 	gate      *access.Gate
+	streams   *stream.Streams
 
 	mu      sync.Mutex
 	servers []*http.Server
@@ -82,9 +84,13 @@ func New(cfg Config, logger *zap.Logger) (*Emulator, error) {
 	gate := &access.Gate{
 		Accounts: venue,
 		Trading:  access.NewLimiter(cfg.TradingLimit, cfg.Clock.Now), Data: access.NewLimiter(cfg.DataLimit, cfg.Clock.Now),
+		Tokens: access.NewTokens(cfg.tokens()),
 	}
+	streams := stream.New(feed.World{
+		Catalogue: catalogue, Clock: hours, Market: prices, Gate: gate, Seed: cfg.Seed, Now: cfg.Clock.Now,
+	}, cfg.Streams, cfg.Heartbeat)
 	return &Emulator{
-		config: cfg, logger: logger, clock: hours, catalogue: catalogue, market: prices, exchange: venue,
+		config: cfg, logger: logger, streams: streams, clock: hours, catalogue: catalogue, market: prices, exchange: venue,
 		faults: &fault.Registry{}, gate: gate,
 	}, nil
 }
@@ -109,6 +115,7 @@ func (e *Emulator) Start(ctx context.Context) error {
 	e.cancel = cancel
 	e.url, e.admin = "http://"+public.Addr().String(), "http://"+private.Addr().String()
 	e.running.Go(func() { e.exchange.Run(life) })
+	e.running.Go(func() { e.streams.Run(life) })
 	e.serve(life, public, e.publicHandler())
 	e.serve(life, private, e.adminHandler())
 	return nil
@@ -134,7 +141,7 @@ func (e *Emulator) publicHandler() http.Handler {
 	mux := http.NewServeMux()
 	(&trading.API{Catalogue: e.catalogue, Clock: e.clock}).Register(mux, e.gate)
 	(&data.API{Catalogue: e.catalogue, Clock: e.clock, Market: e.market}).Register(mux, e.gate)
-	(&stream.TradeEvents{Heartbeat: e.config.Heartbeat, Now: e.clock.Now}).Register(mux, e.gate)
+	e.streams.Register(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		wire.WriteError(w, wire.NotFound("endpoint not found"))
 	})
@@ -220,3 +227,6 @@ func (e *Emulator) SetTime(now time.Time) {
 
 // Faults returns the failures that are injected into answers.
 func (e *Emulator) Faults() *fault.Registry { return e.faults }
+
+// Streams returns what the emulator pushes: open streams, halts, cuts.
+func (e *Emulator) Streams() *stream.Streams { return e.streams }

@@ -19,6 +19,7 @@ type Gate struct {
 	Accounts *exchange.Exchange
 	Trading  *Limiter
 	Data     *Limiter
+	Tokens   Tokens
 }
 
 // ForTrading lets requests within the trading limit through to next.
@@ -29,14 +30,13 @@ func (g *Gate) ForData(next Handler) http.Handler { return g.guard(g.Data, next)
 
 func (g *Gate) guard(limiter *Limiter, next Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		keyID, secretKey := credentials(r)
-		account, ok := g.Accounts.Authenticate(keyID, secretKey)
+		account, _, ok := g.Authenticate(Credentials(r))
 		if !ok {
 			w.Header().Set("WWW-Authenticate", `Bearer, Basic realm="alpaca.markets"`)
 			wire.WriteError(w, wire.Plain(http.StatusUnauthorized, "unauthorized."))
 			return
 		}
-		if !limiter.Allow(w.Header(), keyID) {
+		if !limiter.Allow(w.Header(), account.KeyID) {
 			wire.WriteError(w, wire.Plain(http.StatusTooManyRequests, "too many requests."))
 			return
 		}

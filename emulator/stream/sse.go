@@ -1,4 +1,5 @@
-// Package stream serves what the emulator pushes: trade updates as server-sent events.
+// Package stream serves what the emulator pushes: trade updates as server-sent events and on the trading WebSocket, and,
+// by package feed, market data.
 package stream
 
 import (
@@ -10,6 +11,7 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/emulator/access"
 	"github.com/opitios-ai/alpaca-knative/emulator/exchange"
+	"github.com/opitios-ai/alpaca-knative/emulator/stream/socket"
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
 )
 
@@ -24,6 +26,8 @@ type TradeEvents struct {
 	// Heartbeat is how often a quiet stream carries a comment.
 	Heartbeat time.Duration
 	Now       func() time.Time
+	// Counts is told of every open stream; nil: nobody is.
+	Counts *socket.Counts
 }
 
 // Register adds the endpoint to mux, behind the gate.
@@ -63,9 +67,12 @@ func (s *TradeEvents) serve(w http.ResponseWriter, r *http.Request, account *exc
 		wire.WriteError(w, err)
 		return
 	}
+	if s.Counts != nil {
+		defer s.Counts.Add(KindTradeEvents)()
+	}
 	subscription := account.Subscribe(wanted.from)
 	defer subscription.Close()
-	out := &feed{w: w, controller: http.NewResponseController(w), accountID: account.ID}
+	out := &reader{w: w, controller: http.NewResponseController(w), accountID: account.ID}
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache")
 	if !out.comment("heartbeat") {
@@ -76,7 +83,7 @@ func (s *TradeEvents) serve(w http.ResponseWriter, r *http.Request, account *exc
 
 // pump writes events until the client leaves or the span ends. A stream without an end never ends cleanly: Alpaca's Go SDK
 // takes a clean end for success and stops listening.
-func (s *TradeEvents) pump(r *http.Request, out *feed, subscription *exchange.Subscription, wanted *span) {
+func (s *TradeEvents) pump(r *http.Request, out *reader, subscription *exchange.Subscription, wanted *span) {
 	heartbeat := time.NewTicker(s.Heartbeat)
 	defer heartbeat.Stop()
 	for {
@@ -115,8 +122,8 @@ func endOf(wanted *span, now time.Time) <-chan time.Time {
 	return time.After(end.Sub(now) + time.Millisecond)
 }
 
-// feed writes to one client.
-type feed struct {
+// reader is one client that is written to.
+type reader struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
 	accountID  string
@@ -124,7 +131,7 @@ type feed struct {
 }
 
 // batch writes the next events; more says whether there may be others at once, open whether the stream goes on.
-func (f *feed) batch(subscription *exchange.Subscription, wanted *span) (more, open bool) {
+func (f *reader) batch(subscription *exchange.Subscription, wanted *span) (more, open bool) {
 	events, dropped := subscription.Take(batch)
 	f.buffer = f.buffer[:0]
 	if dropped > 0 {
@@ -145,12 +152,12 @@ func (f *feed) batch(subscription *exchange.Subscription, wanted *span) (more, o
 	return len(events) == batch, open
 }
 
-func (f *feed) comment(text string) bool {
+func (f *reader) comment(text string) bool {
 	f.buffer = append(append(append(f.buffer[:0], ':'), text...), "\n\n"...)
 	return f.flush()
 }
 
-func (f *feed) flush() bool {
+func (f *reader) flush() bool {
 	_ = f.controller.SetWriteDeadline(time.Now().Add(writeTimeout)) // not every transport has deadlines
 	if _, err := f.w.Write(f.buffer); err != nil {
 		return false

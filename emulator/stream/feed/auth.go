@@ -1,0 +1,78 @@
+package feed
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/opitios-ai/alpaca-knative/emulator/access"
+)
+
+// Scope of an OAuth token that market data needs.
+const dataScope = "data"
+
+// claim is what a client says it is: a key pair, or an OAuth token.
+type claim struct{ keyID, secretKey, token string }
+
+// claimOf reads the credentials of a handshake's headers; false when there are none.
+func claimOf(r *http.Request) (claim, bool) {
+	keyID, secretKey, token := access.Credentials(r)
+	return claim{keyID, secretKey, token}, keyID != "" || token != ""
+}
+
+// claimFrom reads the credentials of an auth message: an OAuth token has the key "oauth".
+func claimFrom(wanted *request) claim {
+	if wanted.key == "oauth" {
+		return claim{token: wanted.secret}
+	}
+	return claim{keyID: wanted.key, secretKey: wanted.secret}
+}
+
+// authenticate admits the client or says why not. After a refusal the client may try again on the same connection; that
+// all places are taken starts the wait for it anew, because Alpaca's Go SDK tries again for a minute.
+func (c *client) authenticate(said claim) {
+	wait := c.hub.settings.AuthTimeout
+	found, err := c.identify(said)
+	if err != nil {
+		c.refuse(*err)
+		return
+	}
+	seat := place{account: found.account, endpoint: string(c.feed.class)}
+	if c.hub.settings.SlotPerFeed {
+		seat.endpoint = c.feed.path
+	}
+	if !c.hub.slots.take(seat, c.hub.settings.Connections) {
+		c.timer.Reset(wait)
+		c.refuse(ErrConnectionLimit)
+		return
+	}
+	if !c.timer.Stop() { // the timeout is on its way already
+		c.hub.slots.free(seat, true)
+		return
+	}
+	c.account, c.keyID, c.plan, c.place = found.account, found.keyID, found.plan, seat
+	c.hub.arrive(c)
+	c.control(success(c.socket.Codec, "authenticated"))
+}
+
+type identity struct {
+	account, keyID string
+	plan           Plan
+}
+
+func (c *client) identify(said claim) (identity, *Refusal) {
+	found, scopes, ok := c.hub.Gate.Authenticate(said.keyID, said.secretKey, said.token)
+	if !ok {
+		return identity{}, &ErrAuthFailed
+	}
+	if said.token != "" && !slices.Contains(scopes, dataScope) {
+		return identity{}, &ErrScope
+	}
+	plan := c.hub.planOf(found)
+	if c.feed.plus && !plan.Plus {
+		return identity{}, &ErrSubscription
+	}
+	if c.feed.packed && c.socket.Codec.IsText() {
+		return identity{}, &ErrMessagePackOnly
+	}
+	return identity{account: found.ID, keyID: found.KeyID, plan: plan}, nil
+}
