@@ -3,12 +3,11 @@ package order
 import (
 	"context"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/bucket"
 	"github.com/opitios-ai/alpaca-knative/shared/intent"
 	"github.com/opitios-ai/alpaca-knative/shared/order"
+	"github.com/opitios-ai/alpaca-knative/shared/store"
 )
 
 // What the tests see of the inside.
@@ -40,7 +39,7 @@ func IsOrderID(id string) bool { return isOrderID(id) }
 func (f *Function) Sweep(ctx context.Context) error { return f.sweep(ctx) }
 
 // UseRedis puts the order path on client, whose timeouts and hooks are the test's.
-func (f *Function) UseRedis(client redis.UniversalClient) {
+func (f *Function) UseRedis(client store.Client) {
 	f.intents = intent.NewStore(client, f.config.intents())
 	f.Bucket = bucket.New(client)
 }

@@ -45,13 +45,13 @@ func (f *Function) newPlacement(account vault.Account, assetClass, idempotencyKe
 	if err != nil {
 		return nil, err
 	}
-	print, err := fingerprint(assetClass, r)
+	identity, err := fingerprint(assetClass, r)
 	if err != nil {
 		return nil, err
 	}
 	request.ClientOrderID = clientOrderID(account.ID, r.ClientOrderID, idempotencyKey)
 	return &placement{
-		account: account, assetClass: assetClass, idempotencyKey: idempotencyKey, request: request, fingerprint: print,
+		account: account, assetClass: assetClass, idempotencyKey: idempotencyKey, request: request, fingerprint: identity,
 		arrived: f.Clock.Now(), causation: causation,
 	}, nil
 }

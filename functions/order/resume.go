@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 	"github.com/opitios-ai/alpaca-knative/shared/order"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
@@ -51,12 +52,28 @@ func (f *Function) lookup(ctx context.Context, p *placement) (*alpaca.Order, err
 // adopt acknowledges an order that was found, if it is what was asked for: the account's owner can have used the same
 // client order ID elsewhere.
 func (f *Function) adopt(ctx context.Context, p *placement, token int64, found *alpaca.Order) (order.Order, error) {
-	if found.Symbol != p.request.Symbol || found.Side != p.request.Side || found.Type != p.request.Type {
+	if !isFor(found, &p.request) {
 		conflict := problem.IdempotencyMismatch.New("the account has another order with this client_order_id").
 			With("client_order_id", p.request.ClientOrderID).With("order_id", found.ID)
 		return order.Order{}, f.reject(ctx, p, token, conflict)
 	}
 	return f.acknowledge(ctx, p, token, found)
+}
+
+// isFor reports whether found is what the request asks for. What the request leaves to Alpaca is not compared.
+func isFor(found *alpaca.Order, request *alpaca.OrderRequest) bool {
+	if found.Symbol != request.Symbol || found.Side != request.Side || found.Type != request.Type || found.TimeInForce != request.TimeInForce {
+		return false
+	}
+	for _, number := range []struct{ asked, found *decimal.Decimal }{
+		{request.Qty, found.Qty}, {request.Notional, found.Notional},
+		{request.LimitPrice, found.LimitPrice}, {request.StopPrice, found.StopPrice},
+	} {
+		if number.asked != nil && (number.found == nil || !number.asked.Equal(*number.found)) {
+			return false
+		}
+	}
+	return true
 }
 
 // unknown tells the caller the truth: the order may exist, and repeating the request is safe.

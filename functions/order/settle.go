@@ -1,6 +1,7 @@
 package order
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -87,20 +88,26 @@ func (f *Function) settleOnce(ctx context.Context, p *placement, token int64, st
 // replay is the answer that the first request got.
 func replay(r intent.Reservation) (order.Order, error) {
 	if r.State == intent.Rejected {
-		var stored refusal
-		if err := json.Unmarshal(r.Result, &stored); err != nil {
-			return order.Order{}, problem.Internal.New("internal error").Because(err)
-		}
-		for _, kind := range problem.Kinds() {
-			if kind.Code() == stored.Code && kind.Status() == stored.Status {
-				return order.Order{}, &problem.Error{Kind: kind, Message: stored.Message, Details: stored.Details}
-			}
-		}
-		return order.Order{}, &problem.Error{Kind: problem.OrderRejected, Message: stored.Message, Details: stored.Details}
+		return order.Order{}, replayRefusal(r.Result)
 	}
 	var native order.Order
 	if err := json.Unmarshal(r.Result, &native); err != nil {
 		return order.Order{}, problem.Internal.New("internal error").Because(err)
 	}
 	return native, nil
+}
+
+func replayRefusal(result []byte) error {
+	var stored refusal
+	decoder := json.NewDecoder(bytes.NewReader(result))
+	decoder.UseNumber() // amounts in the details are decimals
+	if err := decoder.Decode(&stored); err != nil {
+		return problem.Internal.New("internal error").Because(err)
+	}
+	for _, kind := range problem.Kinds() {
+		if kind.Code() == stored.Code && kind.Status() == stored.Status {
+			return &problem.Error{Kind: kind, Message: stored.Message, Details: stored.Details}
+		}
+	}
+	return &problem.Error{Kind: problem.OrderRejected, Message: stored.Message, Details: stored.Details}
 }

@@ -1,0 +1,181 @@
+package order_test
+
+import (
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	orderfn "github.com/opitios-ai/alpaca-knative/functions/order"
+	"github.com/opitios-ai/alpaca-knative/shared/problem"
+	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
+)
+
+// TestLostAnswers: whatever happens to an answer, there is one order, and the caller learns the truth.
+func TestLostAnswers(t *testing.T) {
+	truncated := status(http.StatusOK, `{"id":"61e69015-8549-4b`)
+	scenarios := []scenario{
+		{"lookup fails too", nil, lookUpFailsToo},
+		{"second submit is lost too", nil, secondSubmitLost},
+		{"second submit is refused", nil, secondSubmitRefused},
+		{"second submit is not taken now", nil, secondSubmitLimited},
+		{"connection refused", nil, connectionRefused},
+		{"a slow owner is taken over", []option{func(c *orderfn.Config) { c.IntentLease = 40 * time.Millisecond }}, slowOwner},
+	}
+	for name, lost := range map[string]fault{
+		"reset": resetAfter, "500": statusAfter(500), "502": statusAfter(502), "504": statusAfter(504), "408": statusAfter(408),
+		"answer without an ID": thenAnswer(`{}`), "truncated answer": thenAnswer(`{"id":"61e69015-8549-4b`), "redirect": statusAfter(302),
+	} {
+		scenarios = append(scenarios, scenario{name + " after the order was taken", nil, func(s *scene) { lostAfter(s, lost) }})
+	}
+	for name, lost := range map[string]fault{
+		"reset": resetBefore, "500": status(500, `{"code":50010000,"message":"internal server error occurred"}`),
+		"503": status(503, "Service Unavailable"), "truncated answer": truncated,
+	} {
+		scenarios = append(scenarios, scenario{name + " before the order was taken", nil, func(s *scene) { lostBefore(s, lost) }})
+	}
+	play(t, scenarios)
+}
+
+// thenAnswer does what was asked, and answers something else.
+func thenAnswer(body string) fault {
+	return func(w http.ResponseWriter, _ *http.Request, carryOut func(http.ResponseWriter)) {
+		carryOut(discard{})
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// discard takes an answer that nobody gets.
+type discard struct{}
+
+func (discard) Header() http.Header         { return http.Header{} }
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+func (discard) WriteHeader(int)             {}
+
+func lostAfter(s *scene, lost fault) {
+	s.venue.fail(submit, lost)
+	o := s.placed(s.place(`{"client_order_id":"mine"}`))
+	if o.OrderID != s.venue.accepted(keyID(s.account), "mine").ID {
+		s.t.Fatalf("got %s", o.OrderID)
+	}
+	s.calls(1, 1)
+	if again := s.placed(s.place(`{"client_order_id":"mine"}`)); again.OrderID != o.OrderID {
+		s.t.Fatalf("the repeat got %s", again.OrderID)
+	}
+	s.calls(0, 0)
+	s.mustTell("accepted " + o.OrderID + ":accepted")
+}
+
+func lostBefore(s *scene, lost fault) {
+	s.venue.fail(submit, lost)
+	o := s.placed(s.place(`{"client_order_id":"mine"}`))
+	s.calls(2, 1)
+	s.mustTell("accepted " + o.OrderID + ":accepted")
+}
+
+func lookUpFailsToo(s *scene) {
+	for id, useless := range map[string][]fault{
+		"reset":         {resetBefore, resetBefore}, // a read is repeated once
+		"5xx":           {status(503, "no"), status(503, "no")},
+		"a proxy's 404": {status(404, "<html>not found</html>")},
+		"wrong route":   {status(404, `{"code":40410000,"message":"endpoint not found"}`)},
+		"rate limited":  {status(429, `{"message":"too many requests."}`)},
+	} {
+		s.venue.fail(submit, resetAfter)
+		s.venue.fail(lookUp, useless...)
+		answer := s.place(`{"client_order_id":"` + id + `"}`)
+		f := s.mustFail(answer, problem.UpstreamTimeout)
+		if f.Details["outcome"] != "unknown" || f.Details["client_order_id"] != id || answer.Header.Get("Retry-After") != "1" {
+			s.t.Fatalf("%s: details %v, Retry-After %q", id, f.Details, answer.Header.Get("Retry-After"))
+		}
+		before := len(s.outbox())
+		o := s.placed(s.place(`{"client_order_id":"` + id + `"}`)) // at once: nobody holds the intent
+		if o.OrderID != s.venue.accepted(keyID(s.account), id).ID || len(s.outbox()) != before+1 {
+			s.t.Fatalf("%s: got %s and %d events more", id, o.OrderID, len(s.outbox())-before)
+		}
+		s.calls(1, len(useless)+1)
+	}
+	if n := s.metric("unknown"); n != 5 {
+		s.t.Errorf("orders_total is %v", n)
+	}
+}
+
+func secondSubmitLost(s *scene) {
+	s.venue.fail(submit, resetBefore, resetAfter)
+	s.mustFail(s.place(`{"client_order_id":"mine"}`), problem.UpstreamTimeout)
+	s.calls(2, 1)
+	s.mustTell()
+	o := s.placed(s.place(`{"client_order_id":"mine"}`))
+	s.calls(0, 1)
+	s.mustTell("accepted " + o.OrderID + ":accepted")
+}
+
+func secondSubmitRefused(s *scene) {
+	s.venue.fail(submit, resetBefore)
+	s.mustFail(s.place(`{"symbol":"NOPE","client_order_id":"mine"}`), problem.InvalidSymbol)
+	s.calls(2, 1)
+	s.mustTell("rejected mine:rejected")
+}
+
+func secondSubmitLimited(s *scene) {
+	s.venue.fail(submit, resetBefore, status(429, `{"message":"too many requests."}`))
+	s.mustFail(s.place(`{"client_order_id":"mine"}`), problem.RateLimitExceeded)
+	if s.intent("mine") {
+		s.t.Error("the intent of an order that was not taken is still there")
+	}
+	s.placed(s.place(`{"client_order_id":"mine"}`))
+	s.calls(3, 1)
+}
+
+func connectionRefused(s *scene) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		s.t.Fatal(err)
+	}
+	down := start(s.t, s.redis, "http://"+address)
+	answer := down.place(`{"client_order_id":"mine"}`)
+	down.mustFail(answer, problem.Unavailable)
+	if answer.Header.Get("Retry-After") != "1" {
+		s.t.Errorf("Retry-After %q", answer.Header.Get("Retry-After"))
+	}
+	if (&scene{bench: down}).intent("mine") {
+		s.t.Error("the intent of an order that was never sent is still there")
+	}
+	down.mustTell()
+}
+
+// slowOwner: an owner holds its submit for longer than its lease, a repeat takes the intent over and sends the order;
+// then the first submit arrives after all.
+func slowOwner(s *scene) {
+	wait, arrived, release := held()
+	s.venue.fail(submit, wait)
+	first := make(chan reply)
+	go func() { first <- s.place(`{"client_order_id":"mine"}`) }()
+	<-arrived
+	s.advance(s.config.IntentLease + 5*time.Millisecond)
+	second := s.placed(s.place(`{"client_order_id":"mine"}`))
+	close(release)
+	if o := s.placed(<-first); o.OrderID != second.OrderID {
+		s.t.Fatalf("two orders: %s and %s", o.OrderID, second.OrderID)
+	}
+	s.calls(2, 2)
+	s.mustTell("accepted " + second.OrderID + ":accepted")
+}
+
+// TestTimeout: Alpaca takes the order and never says so.
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	client, _ := storetest.Embedded(t)
+	v := startVenue(t)
+	b := start(t, client, v.server.URL, func(c *orderfn.Config) { c.UpstreamTimeout = 500 * time.Millisecond })
+	v.fail(submit, hangAfter)
+	o := b.placed(b.place(`{"client_order_id":"mine"}`))
+	if o.OrderID != v.accepted(keyID(b.account), "mine").ID || v.count(submit) != 1 {
+		t.Fatalf("%s after %d submits", o.OrderID, v.count(submit))
+	}
+	b.mustTell("accepted " + o.OrderID + ":accepted")
+}
