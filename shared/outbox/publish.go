@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
@@ -19,9 +20,9 @@ import (
 const maxDeadLetters = 100_000
 
 // publishBatch publishes entries, each account's in order and several accounts at once, and deletes what was
-// published. An account whose event the broker does not take now keeps its later events too.
-func (r *Relay) publishBatch(ctx context.Context, key string, entries []redis.XMessage) error {
-	ctx, cancel := context.WithTimeout(ctx, leaseLife)
+// published. An account whose event the broker does not take now, or by until, keeps its later events too.
+func (r *Relay) publishBatch(ctx context.Context, key string, entries []redis.XMessage, until time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	byAccount := make(map[string][]redis.XMessage)
 	for _, entry := range entries {

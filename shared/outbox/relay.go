@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,8 +19,10 @@ import (
 )
 
 const (
-	// leaseLife is how long the events of a dead instance wait, and the bound of one publish.
+	// leaseLife is how long the events of a dead instance wait.
 	leaseLife = 5 * time.Second
+	// publishLife bounds one batch from before its lease was taken: who no longer has the lease must not publish.
+	publishLife = leaseLife - 500*time.Millisecond
 	// pollEvery is how often an idle relay looks for what others left.
 	pollEvery = time.Second
 	// batch is how many entries one read takes; accountsAtOnce how many accounts are published in parallel.
@@ -88,11 +91,11 @@ func (r *Relay) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-poll.C:
-			r.find(ctx)
+			r.findLogged(ctx)
 			poll.Reset(pollEvery)
 		case <-r.wake:
 		}
-		if r.drainDirty(ctx) {
+		if len(r.drainDirty(ctx)) == 0 {
 			retry = retryEvery
 			continue
 		}
@@ -101,17 +104,27 @@ func (r *Relay) Run(ctx context.Context) {
 	}
 }
 
-// Flush drains everything once more, for the time before exit; it returns what it could not publish.
+// Flush drains everything once more, for the time before exit; it returns why something could not be published. A
+// shard that another instance drains is in good hands.
 func (r *Relay) Flush(ctx context.Context) error {
-	r.find(ctx)
-	if !r.drainDirty(ctx) {
-		return errors.New("outbox: some events are left for another instance")
+	if err := r.find(ctx); err != nil {
+		return err
 	}
-	return nil
+	failed := slices.DeleteFunc(r.drainDirty(ctx), func(err error) bool { return errors.Is(err, lease.ErrHeld) })
+	if len(failed) == 0 {
+		return nil
+	}
+	return fmt.Errorf("outbox: some events are left for another instance: %w", errors.Join(failed...))
+}
+
+func (r *Relay) findLogged(ctx context.Context) {
+	if err := r.find(ctx); err != nil && ctx.Err() == nil {
+		r.logger.Warn("outbox: can't look for events", zap.Error(err))
+	}
 }
 
 // find marks every shard that has entries, in one pipeline.
-func (r *Relay) find(ctx context.Context) {
+func (r *Relay) find(ctx context.Context) error {
 	lengths := make([]*redis.IntCmd, store.Shards)
 	_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for shard := range lengths {
@@ -120,10 +133,7 @@ func (r *Relay) find(ctx context.Context) {
 		return nil
 	})
 	if err != nil {
-		if ctx.Err() == nil {
-			r.logger.Warn("outbox: can't look for events", zap.Error(err))
-		}
-		return
+		return fmt.Errorf("look for events: %w", err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -132,10 +142,11 @@ func (r *Relay) find(ctx context.Context) {
 			r.dirty[shard] = true
 		}
 	}
+	return nil
 }
 
-// drainDirty drains the marked shards and reports whether all of them are empty; the others stay marked.
-func (r *Relay) drainDirty(ctx context.Context) bool {
+// drainDirty drains the marked shards and returns why some are not empty; those stay marked.
+func (r *Relay) drainDirty(ctx context.Context) []error {
 	r.mu.Lock()
 	shards := make([]int, 0, len(r.dirty))
 	for shard := range r.dirty {
@@ -144,34 +155,34 @@ func (r *Relay) drainDirty(ctx context.Context) bool {
 	clear(r.dirty)
 	r.mu.Unlock()
 	var wait sync.WaitGroup
-	clean := make([]bool, len(shards))
+	results := make([]error, len(shards))
 	slots := make(chan struct{}, accountsAtOnce)
 	for i, shard := range shards {
 		wait.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			clean[i] = r.drainLogged(ctx, shard)
+			results[i] = r.drainLogged(ctx, shard)
 		})
 	}
 	wait.Wait()
-	all := true
+	var failed []error
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i, ok := range clean {
-		if !ok {
+	for i, err := range results {
+		if err != nil {
 			r.dirty[shards[i]] = true
-			all = false
+			failed = append(failed, err)
 		}
 	}
-	return all
+	return failed
 }
 
-func (r *Relay) drainLogged(ctx context.Context, shard int) bool {
+func (r *Relay) drainLogged(ctx context.Context, shard int) error {
 	err := r.drain(ctx, shard)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, lease.ErrHeld) {
 		r.logger.Warn("outbox: events wait", zap.Int("shard", shard), zap.Error(err))
 	}
-	return err == nil
+	return err
 }
 
 // drain publishes the shard's entries in order until it is empty.
@@ -180,6 +191,7 @@ func (r *Relay) drain(ctx context.Context, shard int) error {
 	if n, err := r.client.XLen(ctx, key).Result(); err != nil || n == 0 {
 		return err
 	}
+	until := time.Now().Add(publishLife)
 	held, err := r.leases.Acquire(ctx, store.OutboxLeaseKey(shard), leaseLife)
 	if err != nil {
 		return err
@@ -200,9 +212,10 @@ func (r *Relay) drain(ctx context.Context, shard int) error {
 		if len(entries) == 0 {
 			return nil
 		}
-		if err := r.publishBatch(ctx, key, entries); err != nil {
+		if err := r.publishBatch(ctx, key, entries, until); err != nil {
 			return err
 		}
+		until = time.Now().Add(publishLife)
 		if err := r.leases.Renew(ctx, held, leaseLife); err != nil {
 			return err
 		}
