@@ -16,20 +16,13 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
-
-const account = "ACC001"
-
-// lease is short because the tests wait for it to end on real servers.
-const lease = 40 * time.Millisecond
-
 // slow fills so slowly that no token comes back while a test runs on a real clock.
 func slow(limit int) bucket.Rate {
 	return bucket.Rate{Limit: limit, Period: time.Duration(limit) * time.Hour}
 }
 
 func wide() intent.Config {
-	return intent.Config{Orders: slow(1000), Upstream: slow(1000), Lease: time.Minute}
+	return intent.Config{Orders: slow(1000), Upstream: slow(1000), Lease: long}
 }
 
 func order(clientOrderID, body string) intent.Request {
@@ -42,19 +35,7 @@ func keyed(key, clientOrderID, body string) intent.Request {
 	return r
 }
 
-func reserve(t testing.TB, s *intent.Store, r intent.Request, want intent.Outcome) intent.Reservation {
-	t.Helper()
-	got, err := s.Reserve(t.Context(), r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.Outcome != want {
-		t.Fatalf("reserve %s: %s, want %s", r.ClientOrderID, got.Outcome, want)
-	}
-	return got
-}
-
-func settlement(id intent.ID, token int64, state intent.State) intent.Settlement {
+func ending(id intent.ID, token int64, state intent.State) intent.Settlement {
 	return intent.Settlement{
 		ID: id, Token: token, State: state, Result: []byte(`{"id":"o-1"}`), EventID: "e-" + id.ClientOrderID, Event: []byte(`{"type":"x"}`),
 	}
@@ -62,34 +43,25 @@ func settlement(id intent.ID, token int64, state intent.State) intent.Settlement
 
 func settle(t testing.TB, s *intent.Store, id intent.ID, token int64) {
 	t.Helper()
-	if err := s.Settle(t.Context(), settlement(id, token, intent.Acknowledged)); err != nil {
+	if err := s.Settle(t.Context(), ending(id, token, intent.Acknowledged)); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func events(t testing.TB, client redis.UniversalClient) []redis.XMessage {
-	t.Helper()
-	all, err := client.XRange(t.Context(), store.OutboxKey(store.Shard(account)), "-", "+").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
 }
 
 func TestRepeatsFindTheIntent(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, _ func(time.Duration)) {
 		s := intent.NewStore(client, wide())
-		first := reserve(t, s, keyed("k", "c", "buy"), intent.New)
+		first := mustReserve(t, s, keyed("k", "c", "buy"), intent.New)
 		if first.State != intent.Reserved || first.Orders.Granted != 1 || first.Orders.Remaining != 999 {
 			t.Fatalf("new: %+v", first)
 		}
-		busy := reserve(t, s, keyed("k", "c", "buy"), intent.InProgress)
+		busy := mustReserve(t, s, keyed("k", "c", "buy"), intent.InProgress)
 		if busy.RetryAfter <= 0 || busy.RetryAfter > time.Minute || busy.Token != 0 || busy.Orders.Remaining != 999 {
 			t.Fatalf("in progress: %+v", busy)
 		}
-		reserve(t, s, keyed("k", "c", "sell"), intent.Mismatch)
-		reserve(t, s, keyed("k", "c2", "sell"), intent.Mismatch)
-		reserve(t, s, order("c", "sell"), intent.Mismatch)
+		mustReserve(t, s, keyed("k", "c", "sell"), intent.Mismatch)
+		mustReserve(t, s, keyed("k", "c2", "sell"), intent.Mismatch)
+		mustReserve(t, s, order("c", "sell"), intent.Mismatch)
 		settle(t, s, order("c", "").ID, first.Token)
 	})
 }
@@ -99,16 +71,16 @@ func TestSettledIntentIsReplayed(t *testing.T) {
 		s := intent.NewStore(client, wide())
 		for _, state := range []intent.State{intent.Acknowledged, intent.Rejected} {
 			r := keyed("k-"+string(state), string(state), "buy")
-			first := reserve(t, s, r, intent.New)
-			if err := s.Settle(t.Context(), settlement(r.ID, first.Token, state)); err != nil {
+			first := mustReserve(t, s, r, intent.New)
+			if err := s.Settle(t.Context(), ending(r.ID, first.Token, state)); err != nil {
 				t.Fatal(err)
 			}
-			again := reserve(t, s, r, intent.Replay)
+			again := mustReserve(t, s, r, intent.Replay)
 			if again.State != state || string(again.Result) != `{"id":"o-1"}` {
 				t.Fatalf("%+v", again)
 			}
-			reserve(t, s, keyed("k-"+string(state), string(state), "sell"), intent.Mismatch)
-			reserve(t, s, order(string(state), "sell"), intent.Mismatch)
+			mustReserve(t, s, keyed("k-"+string(state), string(state), "sell"), intent.Mismatch)
+			mustReserve(t, s, order(string(state), "sell"), intent.Mismatch)
 		}
 		if n := len(events(t, client)); n != 2 {
 			t.Fatalf("%d events", n)
@@ -119,17 +91,17 @@ func TestSettledIntentIsReplayed(t *testing.T) {
 func TestDeadOwnersIntentIsTakenOver(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, advance func(time.Duration)) {
 		config := wide()
-		config.Lease = lease
+		config.Lease = brief
 		s := intent.NewStore(client, config)
 		r := order("c", "buy")
-		dead := reserve(t, s, r, intent.New)
-		advance(lease)
-		heir := reserve(t, s, r, intent.Resume)
+		dead := mustReserve(t, s, r, intent.New)
+		advance(brief)
+		heir := mustReserve(t, s, r, intent.Resume)
 		if heir.Token <= dead.Token || heir.State != intent.Reserved {
 			t.Fatalf("dead %+v, heir %+v", dead, heir)
 		}
 		for verb, err := range map[string]error{
-			"settle": s.Settle(t.Context(), settlement(r.ID, dead.Token, intent.Rejected)),
+			"settle": s.Settle(t.Context(), ending(r.ID, dead.Token, intent.Rejected)),
 			"yield":  s.Yield(t.Context(), r.ID, dead.Token), "forget": s.Forget(t.Context(), r.ID, dead.Token),
 		} {
 			if !errors.Is(err, intent.ErrTakenOver) {
@@ -140,7 +112,7 @@ func TestDeadOwnersIntentIsTakenOver(t *testing.T) {
 			t.Fatalf("a refused settlement left %d events", n)
 		}
 		settle(t, s, r.ID, heir.Token)
-		if got := reserve(t, s, r, intent.Replay); got.State != intent.Acknowledged {
+		if got := mustReserve(t, s, r, intent.Replay); got.State != intent.Acknowledged {
 			t.Fatalf("%+v", got)
 		}
 	})
@@ -150,11 +122,11 @@ func TestYieldedIntentIsResumedAtOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, _ func(time.Duration)) {
 		s := intent.NewStore(client, wide())
 		r := order("c", "buy")
-		first := reserve(t, s, r, intent.New)
+		first := mustReserve(t, s, r, intent.New)
 		if err := s.Yield(t.Context(), r.ID, first.Token); err != nil {
 			t.Fatal(err)
 		}
-		if got := reserve(t, s, r, intent.Resume); got.State != intent.Submitted || got.Token <= first.Token {
+		if got := mustReserve(t, s, r, intent.Resume); got.State != intent.Submitted || got.Token <= first.Token {
 			t.Fatalf("%+v", got)
 		}
 	})
@@ -164,12 +136,12 @@ func TestYieldedIntentIsResumedAtOnce(t *testing.T) {
 func TestForgottenIntentStartsAnew(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, advance func(time.Duration)) {
 		config := wide()
-		config.Lease = lease
+		config.Lease = brief
 		s := intent.NewStore(client, config)
 		r := keyed("k", "c", "buy")
-		paused := reserve(t, s, r, intent.New)
-		advance(lease)
-		heir := reserve(t, s, r, intent.Resume)
+		paused := mustReserve(t, s, r, intent.New)
+		advance(brief)
+		heir := mustReserve(t, s, r, intent.Resume)
 		if err := s.Forget(t.Context(), r.ID, heir.Token); err != nil {
 			t.Fatal(err)
 		}
@@ -177,11 +149,11 @@ func TestForgottenIntentStartsAnew(t *testing.T) {
 			t.Fatalf("abandoned %v, %v", abandoned, err)
 		}
 		advance(time.Millisecond)
-		anew := reserve(t, s, r, intent.New)
+		anew := mustReserve(t, s, r, intent.New)
 		if anew.Token <= heir.Token {
 			t.Errorf("token %d after %d", anew.Token, heir.Token)
 		}
-		if err := s.Settle(t.Context(), settlement(r.ID, paused.Token, intent.Rejected)); !errors.Is(err, intent.ErrTakenOver) {
+		if err := s.Settle(t.Context(), ending(r.ID, paused.Token, intent.Rejected)); !errors.Is(err, intent.ErrTakenOver) {
 			t.Errorf("settle by a paused owner: %v", err)
 		}
 	})
@@ -193,7 +165,7 @@ func TestSettleAppendsOneEvent(t *testing.T) {
 		shard := store.Shard(account)
 		for i, name := range []string{"a", "b"} {
 			r := order(name, "buy")
-			got := reserve(t, s, r, intent.New)
+			got := mustReserve(t, s, r, intent.New)
 			settle(t, s, r.ID, got.Token)
 			settle(t, s, r.ID, got.Token) // the answer to the first was lost
 			all := events(t, client)
@@ -202,7 +174,7 @@ func TestSettleAppendsOneEvent(t *testing.T) {
 			}
 		}
 		r := order("quiet", "buy")
-		got := reserve(t, s, r, intent.New)
+		got := mustReserve(t, s, r, intent.New)
 		if err := s.Settle(t.Context(), intent.Settlement{ID: r.ID, Token: got.Token, State: intent.Rejected}); err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +194,7 @@ func TestSettleDropsTheSnapshots(t *testing.T) {
 		client.HSet(t.Context(), store.SnapshotKey(account, kind), "data", "old")
 	}
 	r := order("c", "buy")
-	settle(t, s, r.ID, reserve(t, s, r, intent.New).Token)
+	settle(t, s, r.ID, mustReserve(t, s, r, intent.New).Token)
 	if n := client.Exists(t.Context(), store.SnapshotKey(account, "account"), store.SnapshotKey(account, "positions")).Val(); n != 0 {
 		t.Errorf("%d snapshots are left", n)
 	}
@@ -251,10 +223,10 @@ func TestLimitsTakeBothOrNone(t *testing.T) {
 				config := intent.Config{Orders: slow(test.orders), Upstream: slow(test.upstream), UpstreamReserve: test.reserve}
 				s := intent.NewStore(client, config)
 				for i := range test.admitted {
-					reserve(t, s, order(strconv.Itoa(i), "buy"), intent.New)
+					mustReserve(t, s, order(strconv.Itoa(i), "buy"), intent.New)
 				}
 				for range 3 {
-					got := reserve(t, s, keyed("k", "over", "buy"), test.refusal)
+					got := mustReserve(t, s, keyed("k", "over", "buy"), test.refusal)
 					if got.RetryAfter <= 0 || got.Token != 0 || got.Orders.Remaining != test.ordersLeft {
 						t.Fatalf("%+v", got)
 					}
@@ -307,19 +279,19 @@ func TestOnlyOneOfManyReserves(t *testing.T) {
 func TestAbandoned(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, advance func(time.Duration)) {
 		config := wide()
-		config.Lease = lease
-		short, long := intent.NewStore(client, config), intent.NewStore(client, wide())
+		config.Lease = brief
+		short, s := intent.NewStore(client, config), intent.NewStore(client, wide())
 		shard := store.Shard(account)
 		for _, name := range []string{"dead", "settled"} {
 			r := order(name, "buy "+name)
-			if got := reserve(t, short, r, intent.New); name == "settled" {
+			if got := mustReserve(t, short, r, intent.New); name == "settled" {
 				settle(t, short, r.ID, got.Token)
 			}
 		}
-		reserve(t, long, order("at work", "buy"), intent.New)
-		advance(lease)
+		mustReserve(t, s, order("at work", "buy"), intent.New)
+		advance(brief)
 		client.ZAdd(t.Context(), store.UnsettledKey(shard), redis.Z{Score: 1, Member: account + "\nexpired"})
-		got, err := long.Abandoned(t.Context(), shard, 10)
+		got, err := s.Abandoned(t.Context(), shard, 10)
 		if err != nil || len(got) != 1 || got[0].ClientOrderID != "dead" || got[0].AccountID != account ||
 			got[0].Fingerprint != "sha-buy dead" || string(got[0].Body) != "buy dead" {
 			t.Fatalf("%+v, %v", got, err)
@@ -327,8 +299,8 @@ func TestAbandoned(t *testing.T) {
 		if n := client.ZCard(t.Context(), store.UnsettledKey(shard)).Val(); n != 2 {
 			t.Fatalf("%d unsettled, want the dead and the one at work", n)
 		}
-		reserve(t, long, order("dead", "buy dead"), intent.Resume)
-		if got, err := long.Abandoned(t.Context(), shard, 10); len(got) != 0 || err != nil {
+		mustReserve(t, s, order("dead", "buy dead"), intent.Resume)
+		if got, err := s.Abandoned(t.Context(), shard, 10); len(got) != 0 || err != nil {
 			t.Fatalf("taken over, but still abandoned: %+v, %v", got, err)
 		}
 	})
@@ -339,9 +311,9 @@ func TestIntentsExpire(t *testing.T) {
 	config := wide()
 	config.Life = time.Hour
 	s := intent.NewStore(client, config)
-	reserve(t, s, keyed("k", "c", "buy"), intent.New)
+	mustReserve(t, s, keyed("k", "c", "buy"), intent.New)
 	advance(time.Hour + time.Second)
-	reserve(t, s, keyed("k", "c", "sell"), intent.New)
+	mustReserve(t, s, keyed("k", "c", "sell"), intent.New)
 }
 
 func TestRedisAway(t *testing.T) {
@@ -349,7 +321,7 @@ func TestRedisAway(t *testing.T) {
 	if _, err := s.Reserve(t.Context(), order("c", "buy")); err == nil {
 		t.Error("reserved without Redis")
 	}
-	if err := s.Settle(t.Context(), settlement(order("c", "").ID, 1, intent.Rejected)); err == nil || errors.Is(err, intent.ErrTakenOver) {
+	if err := s.Settle(t.Context(), ending(order("c", "").ID, 1, intent.Rejected)); err == nil || errors.Is(err, intent.ErrTakenOver) {
 		t.Errorf("settle: %v", err)
 	}
 	if _, err := s.Abandoned(t.Context(), 0, 1); err == nil {
