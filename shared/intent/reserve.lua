@@ -19,6 +19,12 @@ if ARGV[3] == '1' then
   if known and known ~= alias then return {'mismatch', 0, '', '', 0, left, reset, 0} end
 end
 
+-- From here on the account may have fills to wait for, also if this process dies before it hears of the order.
+local function follow_fills()
+  redis.call('ZADD', KEYS[6], now_ms, ARGV[12])
+  redis.call('PUBLISH', ARGV[14], ARGV[12])
+end
+
 local found = redis.call('HMGET', KEYS[1], 'state', 'fingerprint', 'token', 'lease', 'result')
 if found[1] then
   if found[2] ~= ARGV[1] then return {'mismatch', 0, found[1], '', 0, left, reset, 0} end
@@ -31,6 +37,7 @@ if found[1] then
   local token = redis.call('HINCRBY', KEYS[1], 'token', 1)
   redis.call('HSET', KEYS[1], 'lease', now_ms + lease_ms)
   redis.call('ZADD', KEYS[5], now_ms + lease_ms, ARGV[13])
+  follow_fills() -- the account may have been left as idle since
   return {'resume', token, found[1], '', 0, left, reset, 0}
 end
 
@@ -47,7 +54,5 @@ redis.call('HSET', KEYS[1], 'state', 'reserved', 'fingerprint', ARGV[1], 'token'
 redis.call('PEXPIRE', KEYS[1], life_ms)
 remember_key()
 redis.call('ZADD', KEYS[5], now_ms + lease_ms, ARGV[13])
--- From here on the account may have fills to wait for, also if this process dies before it hears of the order.
-redis.call('ZADD', KEYS[6], now_ms, ARGV[12])
-redis.call('PUBLISH', ARGV[14], ARGV[12])
+follow_fills()
 return {'reserved', now, 'reserved', '', granted, remaining, full, 0}
