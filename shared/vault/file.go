@@ -171,6 +171,9 @@ func parse(content []byte) (map[string]Account, []Account, error) {
 	if err := decoder.Decode(&document); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrFile, err)
 	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, nil, fmt.Errorf("%w: data after the JSON document", ErrFile)
+	}
 	if len(document.Accounts) == 0 {
 		return nil, nil, fmt.Errorf("%w: no accounts", ErrFile)
 	}
