@@ -33,6 +33,8 @@ type API struct {
 	Faults   *fault.Registry
 	Gate     *access.Gate
 	Prices   Prices
+
+	pins pins
 }
 
 // Handler returns the API.
@@ -44,6 +46,7 @@ func (api *API) Handler() http.Handler {
 	mux.HandleFunc("GET /emulator/accounts", api.accounts)
 	mux.HandleFunc("GET /emulator/audit", api.audit)
 	mux.HandleFunc("GET /emulator/counters", api.counters)
+	mux.HandleFunc("GET /emulator/answers", api.answers)
 	mux.HandleFunc("GET /emulator/faults", api.listFaults)
 	mux.HandleFunc("POST /emulator/faults", api.addFault)
 	mux.HandleFunc("DELETE /emulator/faults", api.clearFaults)
@@ -51,6 +54,12 @@ func (api *API) Handler() http.Handler {
 	mux.HandleFunc("POST /emulator/price", api.setPrice)
 	mux.HandleFunc("DELETE /emulator/price/{symbol}", api.releasePrice)
 	mux.HandleFunc("POST /emulator/clock", api.setClock)
+	mux.HandleFunc("POST /emulator/halt", api.halt)
+	mux.HandleFunc("DELETE /emulator/halt/{symbol}", api.resume)
+	mux.HandleFunc("POST /emulator/disconnect", api.disconnect)
+	mux.HandleFunc("POST /emulator/reset", api.reset)
+	mux.HandleFunc("GET /emulator/snapshot", api.save)
+	mux.HandleFunc("PUT /emulator/snapshot", api.restore)
 	return mux
 }
 
@@ -82,6 +91,11 @@ func (api *API) counters(w http.ResponseWriter, _ *http.Request) {
 	write(w, http.StatusOK, map[string]any{
 		"rate_limited": map[string]any{"trading": api.Gate.Trading.Refused(), "data": api.Gate.Data.Refused()},
 	})
+}
+
+// answers tells how many answers of each status every key got, and how many streams are open.
+func (api *API) answers(w http.ResponseWriter, _ *http.Request) {
+	write(w, http.StatusOK, map[string]any{"answers": api.Faults.Answers(), "streams": api.Faults.Streams()})
 }
 
 func (api *API) listFaults(w http.ResponseWriter, _ *http.Request) {
@@ -126,6 +140,7 @@ func (api *API) setPrice(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	api.pins.set(wanted.Symbol, wanted.Price.Decimal)
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -134,19 +149,24 @@ func (api *API) releasePrice(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, err.Error())
 		return
 	}
+	api.pins.release(r.PathValue("symbol"))
 	w.WriteHeader(http.StatusNoContent)
 }
 
 func (api *API) setClock(w http.ResponseWriter, r *http.Request) {
 	var wanted struct {
-		Time time.Time `json:"time"`
+		Time           time.Time `json:"time"`
+		AdvanceSeconds int64     `json:"advance_seconds"`
 	}
 	if !read(w, r, &wanted) {
 		return
 	}
-	if wanted.Time.IsZero() {
-		refuse(w, http.StatusBadRequest, "time: want an RFC 3339 time")
+	if wanted.Time.IsZero() == (wanted.AdvanceSeconds == 0) {
+		refuse(w, http.StatusBadRequest, "want either time, an RFC 3339 time, or advance_seconds")
 		return
+	}
+	if wanted.AdvanceSeconds != 0 {
+		wanted.Time = api.Clock.Now().Add(time.Duration(wanted.AdvanceSeconds) * time.Second)
 	}
 	api.Clock.Set(wanted.Time)
 	api.Exchange.Sweep()
@@ -155,7 +175,11 @@ func (api *API) setClock(w http.ResponseWriter, r *http.Request) {
 
 // read decodes a body strictly; false when the refusal is already written.
 func read(w http.ResponseWriter, r *http.Request, target any) bool {
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	return readUpTo(w, r, target, maxBody)
+}
+
+func readUpTo(w http.ResponseWriter, r *http.Request, target any, limit int64) bool {
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(target)
 	if err == nil {

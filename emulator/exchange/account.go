@@ -26,7 +26,9 @@ type Account struct {
 	reserved      decimal.Decimal // buying power that open orders hold
 	holdings      map[string]*holding
 	history       history
+	opening       decimal.Decimal // cash at the start
 	dice          *rand.Rand
+	source        *rand.PCG // of dice
 
 	orders     map[string]*entry // by ID
 	byClientID map[string]*entry // for ever: Alpaca never lets one be used again

@@ -52,6 +52,7 @@ type Exchange struct {
 	catalogue *asset.Catalogue
 	book      *book
 	agenda    *agenda
+	halts     halts
 
 	mu       sync.RWMutex
 	accounts []*Account
@@ -117,6 +118,7 @@ func (x *Exchange) newAccount(opening Opening) *Account {
 		ID: opening.ID, KeyID: opening.KeyID, Number: fmt.Sprintf("PA%010d", hash.Sum64()%10_000_000_000),
 		CreatedAt: now.Truncate(time.Microsecond),
 		secret:    sha256.Sum256([]byte(opening.SecretKey)), exchange: x, cash: opening.Cash,
+		opening: opening.Cash, source: source,
 		configuration: defaultConfiguration(), dice: rand.New(source),
 		holdings: make(map[string]*holding), orders: make(map[string]*entry), byClientID: make(map[string]*entry),
 		open:       make(map[queue][]*entry),

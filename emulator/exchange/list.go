@@ -149,6 +149,10 @@ type AcceptedOrder struct {
 	Symbol        string           `json:"symbol"`
 	Side          Side             `json:"side"`
 	Type          Type             `json:"type"`
+	Class         Class            `json:"order_class"`
+	TimeInForce   TimeInForce      `json:"time_in_force"`
+	LimitPrice    *decimal.Decimal `json:"limit_price"`
+	StopPrice     *decimal.Decimal `json:"stop_price"`
 	Qty           *decimal.Decimal `json:"qty"`
 	Notional      *decimal.Decimal `json:"notional"`
 	AcceptedAt    time.Time        `json:"accepted_at"`
@@ -165,7 +169,8 @@ func (a *Account) Accepted() []AcceptedOrder {
 	for _, e := range a.submitted {
 		accepted = append(accepted, AcceptedOrder{
 			ID: e.ID, ClientOrderID: e.ClientOrderID, Symbol: e.Asset.Symbol, Side: e.Side, Type: e.Type, Qty: e.Qty,
-			Notional: e.Notional, AcceptedAt: e.CreatedAt, Status: e.Status, FilledQty: e.FilledQty, Replaces: e.Replaces,
+			Notional: e.Notional, Class: e.Class, TimeInForce: e.TimeInForce, LimitPrice: e.LimitPrice,
+			StopPrice: e.StopPrice, AcceptedAt: e.CreatedAt, Status: e.Status, FilledQty: e.FilledQty, Replaces: e.Replaces,
 		})
 	}
 	return accepted

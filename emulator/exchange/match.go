@@ -13,7 +13,7 @@ func (a *Account) look(e *entry, now time.Time) {
 	if e.Status.Terminal() || e.Status == StatusPendingNew {
 		return
 	}
-	if e.TimeInForce.auctioned() && !now.Before(e.ExpiresAt) {
+	if e.TimeInForce.auctioned() && !a.exchange.halts.has(e.Asset.Symbol) && !now.Before(e.ExpiresAt) {
 		a.auction(e, now)
 		return
 	}
@@ -21,7 +21,7 @@ func (a *Account) look(e *entry, now time.Time) {
 		a.end(e, StatusExpired, now)
 		return
 	}
-	if !e.eligible(a.exchange.clock.Phase(now)) {
+	if !e.eligible(a.exchange.clock.Phase(now)) || a.exchange.halts.has(e.Asset.Symbol) {
 		a.exchange.book.rest(e)
 		return
 	}

@@ -91,7 +91,7 @@ type Terms struct {
 	ID            string
 	ClientOrderID string
 	CreatedAt     time.Time
-	Asset         *asset.Asset
+	Asset         *asset.Asset `json:"-"`
 	Type          Type
 	Class         Class
 	Side          Side

@@ -213,6 +213,9 @@ func (a *Account) later(delay time.Duration, e *entry, run func(*entry, time.Tim
 		now := a.exchange.clock.Now()
 		a.mu.Lock()
 		defer a.mu.Unlock()
+		if a.orders[e.ID] != e {
+			return // the account was reset
+		}
 		a.rollOver(now)
 		run(e, now)
 	})

@@ -2,7 +2,6 @@ package fault
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
 )
@@ -10,36 +9,48 @@ import (
 // Handler applies the registry's faults to next. keyOf names the key that a request was made with.
 func (g *Registry) Handler(next http.Handler, keyOf func(*http.Request) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, f := range g.Hit(r, keyOf(r)) {
-			switch f.Kind {
-			case Latency:
-				wait(r, f.Delay())
-			case Status:
-				wire.WriteError(w, &wire.Error{Status: f.Status, Code: f.Code, Message: f.Message})
-				return
-			case DropBefore:
-				panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to break a connection without an answer
-			case DropAfter:
-				next.ServeHTTP(&unheard{header: w.Header()}, r)
-				panic(http.ErrAbortHandler) //nolint:forbidigo // as above
-			}
+		keyID := keyOf(r)
+		if isStream(r) {
+			tracked, release := g.streams.track(r, keyID)
+			defer release()
+			g.serve(next, w, tracked, keyID)
+			return
 		}
-		next.ServeHTTP(w, r)
+		out := &observed{ResponseWriter: w, status: http.StatusOK}
+		defer out.done(&g.answers, keyID)
+		g.serve(next, out, r, keyID)
 	})
 }
 
-func wait(r *http.Request, delay time.Duration) {
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-r.Context().Done():
-	case <-timer.C:
+// serve applies what strikes this request, in the order in which the faults were added.
+func (g *Registry) serve(next http.Handler, w http.ResponseWriter, r *http.Request, keyID string) {
+	for _, f := range g.Hit(r, keyID) {
+		switch f.Kind {
+		case Latency:
+			wait(r, f.Delay())
+		case Status:
+			wire.WriteError(w, &wire.Error{Status: f.Status, Code: f.Code, Message: f.Message})
+			return
+		case RateLimit:
+			wire.WriteError(w, wire.Plain(http.StatusTooManyRequests, "too many requests."))
+			return
+		case DropBefore:
+			panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's way to break a connection without an answer
+		case DropAfter:
+			capture(next, w, r)
+			panic(http.ErrAbortHandler) //nolint:forbidigo // as above
+		case SlowBody:
+			capture(next, w, r).trickle(w, r, f.BytesPerSecond)
+			return
+		case Truncated:
+			capture(next, w, r).truncate(w, f.KeepBytes)
+		case Stale:
+			if r.Method != http.MethodGet {
+				continue
+			}
+			f.recorded.of(keyID+" "+r.URL.RequestURI(), func() *answer { return capture(next, w, r) }).send(w)
+			return
+		}
 	}
+	next.ServeHTTP(w, r)
 }
-
-// unheard takes an answer that nobody will receive.
-type unheard struct{ header http.Header }
-
-func (u *unheard) Header() http.Header         { return u.header }
-func (u *unheard) Write(p []byte) (int, error) { return len(p), nil }
-func (u *unheard) WriteHeader(int)             {}

@@ -1,0 +1,314 @@
+package exchange
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+)
+
+// ErrState is returned for a saved state that does not fit; the text says where.
+var ErrState = errors.New("invalid state")
+
+// SavedState is everything that an Exchange knows, without secrets: accounts are found again by key ID.
+type SavedState struct {
+	Accounts []SavedAccount `json:"accounts"`
+	Halted   []string       `json:"halted"`
+}
+
+// SavedAccount is one account in a SavedState. Amounts are USD, quantities shares.
+type SavedAccount struct {
+	KeyID         string          `json:"key_id"`
+	Configuration Configuration   `json:"configuration"`
+	Cash          decimal.Decimal `json:"cash"`
+	Reserved      decimal.Decimal `json:"reserved"`
+	LastEquity    decimal.Decimal `json:"last_equity"`
+	LastMargin    decimal.Decimal `json:"last_margin"`
+	LastClose     time.Time       `json:"last_close"`
+	Dice          []byte          `json:"dice"`
+	Holdings      []SavedHolding  `json:"holdings"`
+	Orders        []SavedOrder    `json:"orders"`
+	Events        []SavedEvent    `json:"events"`
+	EventTime     time.Time       `json:"event_time"`
+}
+
+// SavedHolding is a position.
+type SavedHolding struct {
+	Symbol       string          `json:"symbol"`
+	Qty          decimal.Decimal `json:"qty"`
+	Cost         decimal.Decimal `json:"cost"`
+	OvernightQty decimal.Decimal `json:"overnight_qty"`
+}
+
+// SavedOrder is an order with its ties to others, which are named by ID.
+type SavedOrder struct {
+	Terms        Terms           `json:"terms"`
+	Symbol       string          `json:"symbol"`
+	State        State           `json:"state"`
+	ReservePrice decimal.Decimal `json:"reserve_price"`
+	FilledCost   decimal.Decimal `json:"filled_cost"`
+	Reserved     decimal.Decimal `json:"reserved"`
+	Triggered    bool            `json:"triggered"`
+	Resting      bool            `json:"resting"`
+	Queued       bool            `json:"queued"`
+	Replacement  string          `json:"replacement,omitempty"`
+	Opening      string          `json:"opening,omitempty"`
+	Profit       string          `json:"profit,omitempty"`
+	Stop         string          `json:"stop,omitempty"`
+}
+
+// SavedEvent is a trade update.
+type SavedEvent struct {
+	ID          ulid.ULID        `json:"id"`
+	At          time.Time        `json:"at"`
+	Name        string           `json:"name"`
+	OrderID     string           `json:"order_id"`
+	State       State            `json:"state"`
+	FilledCost  decimal.Decimal  `json:"filled_cost"`
+	ExecutionID string           `json:"execution_id,omitempty"`
+	Price       *decimal.Decimal `json:"price,omitempty"`
+	Qty         *decimal.Decimal `json:"qty,omitempty"`
+	PositionQty *decimal.Decimal `json:"position_qty,omitempty"`
+	SettleDate  string           `json:"settle_date,omitempty"`
+}
+
+// Save returns the present state. Every account is consistent in itself.
+func (x *Exchange) Save() (SavedState, error) {
+	saved := SavedState{Halted: x.Halted()}
+	for _, a := range x.Accounts() {
+		account, err := a.save()
+		if err != nil {
+			return SavedState{}, err
+		}
+		saved.Accounts = append(saved.Accounts, account)
+	}
+	return saved, nil
+}
+
+func (a *Account) save() (SavedAccount, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	dice, err := a.source.MarshalBinary()
+	if err != nil {
+		return SavedAccount{}, fmt.Errorf("account %s: %w", a.ID, err)
+	}
+	saved := SavedAccount{
+		KeyID: a.KeyID, Configuration: a.configuration, Cash: a.cash, Reserved: a.reserved, LastEquity: a.lastEquity,
+		LastMargin: a.lastMargin, LastClose: a.lastClose, Dice: dice, EventTime: a.history.last,
+	}
+	for symbol, held := range a.holdings {
+		saved.Holdings = append(saved.Holdings, SavedHolding{symbol, held.qty, held.cost, held.overnightQty})
+	}
+	for _, e := range a.submitted {
+		saved.Orders = append(saved.Orders, e.save())
+	}
+	for _, event := range a.history.events {
+		saved.Events = append(saved.Events, SavedEvent{
+			ID: event.ID, At: event.At, Name: event.Name, OrderID: event.Order.ID, State: event.Order.State,
+			FilledCost: event.Order.filledCost, ExecutionID: event.ExecutionID, Price: event.Price, Qty: event.Qty,
+			PositionQty: event.PositionQty, SettleDate: event.SettleDate,
+		})
+	}
+	return saved, nil
+}
+
+func (e *entry) save() SavedOrder {
+	saved := SavedOrder{
+		Terms: *e.Terms, Symbol: e.Asset.Symbol, State: e.State, ReservePrice: e.reservePrice, FilledCost: e.filledCost,
+		Reserved: e.reserved, Triggered: e.triggered, Resting: e.resting, Queued: e.queued.Load(),
+		Replacement: idOf(e.replacement),
+	}
+	if f := e.family; f != nil {
+		saved.Opening, saved.Profit, saved.Stop = idOf(f.opening), idOf(f.profit), idOf(f.stop)
+	}
+	return saved
+}
+
+func idOf(e *entry) string {
+	if e == nil {
+		return ""
+	}
+	return e.ID
+}
+
+// Reset brings every account back to how it was opened; open event streams go on.
+func (x *Exchange) Reset() {
+	x.halts.mu.Lock()
+	x.halts.symbols = nil
+	x.halts.mu.Unlock()
+	for _, a := range x.Accounts() {
+		a.mu.Lock()
+		a.clear()
+		a.mu.Unlock()
+	}
+}
+
+// clear forgets everything but who the account is. Steps of its orders that are still to come find them gone.
+func (a *Account) clear() {
+	for _, e := range a.submitted {
+		a.exchange.book.remove(e)
+	}
+	a.cash, a.reserved, a.configuration = a.opening, decimal.Decimal{}, defaultConfiguration()
+	a.holdings, a.orders, a.byClientID = make(map[string]*holding), make(map[string]*entry), make(map[string]*entry)
+	a.submitted, a.open = nil, make(map[queue][]*entry)
+	a.lastEquity, a.lastMargin = a.opening, decimal.Decimal{}
+	a.lastClose = a.exchange.clock.Calendar.PreviousClose(a.exchange.clock.Now())
+	a.history.first += len(a.history.events)
+	a.history.events = nil
+}
+
+// Restore brings the exchange to a saved state, whose accounts must all be open here. ErrState when it does not fit;
+// nothing has changed then.
+func (x *Exchange) Restore(saved SavedState) error {
+	built := make([]*Account, 0, len(saved.Accounts))
+	for _, account := range saved.Accounts {
+		target, ok := x.Account(account.KeyID)
+		if !ok {
+			return fmt.Errorf("%w: key ID %q has no account here", ErrState, account.KeyID)
+		}
+		scratch, err := target.rebuild(account)
+		if err != nil {
+			return err
+		}
+		built = append(built, scratch)
+	}
+	x.Reset()
+	for _, symbol := range saved.Halted {
+		x.Halt(symbol)
+	}
+	for _, scratch := range built {
+		if target, ok := x.Account(scratch.KeyID); ok {
+			target.take(scratch)
+		}
+	}
+	return nil
+}
+
+// rebuild makes an account of saved parts that belongs to nobody yet.
+func (a *Account) rebuild(saved SavedAccount) (*Account, error) {
+	scratch := &Account{
+		KeyID: a.KeyID, configuration: saved.Configuration, cash: saved.Cash, reserved: saved.Reserved,
+		lastEquity: saved.LastEquity, lastMargin: saved.LastMargin, lastClose: saved.LastClose, source: &rand.PCG{},
+		holdings: make(map[string]*holding), orders: make(map[string]*entry), byClientID: make(map[string]*entry),
+		open: make(map[queue][]*entry),
+	}
+	if err := scratch.source.UnmarshalBinary(saved.Dice); err != nil {
+		return nil, fmt.Errorf("%w: dice of %q: %w", ErrState, a.KeyID, err)
+	}
+	for _, held := range saved.Holdings {
+		listed, ok := a.exchange.catalogue.Find(held.Symbol)
+		if !ok {
+			return nil, fmt.Errorf("%w: unknown symbol %q", ErrState, held.Symbol)
+		}
+		scratch.holdings[listed.Symbol] = &holding{listed, held.Qty, held.Cost, held.OvernightQty}
+	}
+	for i := range saved.Orders {
+		if err := scratch.rebuildOrder(a, &saved.Orders[i]); err != nil {
+			return nil, err
+		}
+	}
+	scratch.tie(saved.Orders)
+	scratch.history.last = saved.EventTime
+	for _, event := range saved.Events {
+		e, ok := scratch.orders[event.OrderID]
+		if !ok {
+			return nil, fmt.Errorf("%w: event %s is about no order", ErrState, event.ID)
+		}
+		event.State.filledCost = event.FilledCost
+		scratch.history.events = append(scratch.history.events, &Event{
+			ID: event.ID, At: event.At, Name: event.Name, Order: Order{Terms: e.Terms, State: event.State},
+			ExecutionID: event.ExecutionID, Price: event.Price, Qty: event.Qty, PositionQty: event.PositionQty,
+			SettleDate: event.SettleDate,
+		})
+	}
+	return scratch, nil
+}
+
+func (a *Account) rebuildOrder(owner *Account, saved *SavedOrder) error {
+	listed, ok := owner.exchange.catalogue.Find(saved.Symbol)
+	if !ok {
+		return fmt.Errorf("%w: unknown symbol %q", ErrState, saved.Symbol)
+	}
+	if saved.Terms.Qty == nil && saved.Terms.Notional == nil {
+		return fmt.Errorf("%w: order %q has neither qty nor notional", ErrState, saved.Terms.ID)
+	}
+	terms := saved.Terms
+	terms.Asset, terms.reservePrice = listed, saved.ReservePrice
+	e := &entry{Terms: &terms, State: saved.State, account: owner, reserved: saved.Reserved, triggered: saved.Triggered}
+	e.filledCost = saved.FilledCost
+	e.queued.Store(saved.Queued)
+	a.register(e)
+	return nil
+}
+
+// tie connects orders with those that replace them and with their families, and puts the live ones into the open list.
+func (a *Account) tie(saved []SavedOrder) {
+	families := make(map[[3]string]*family)
+	for i, record := range saved {
+		e := a.submitted[i]
+		e.replaces = a.orders[e.Replaces]
+		e.replacement = a.orders[record.Replacement]
+		key := [3]string{record.Opening, record.Profit, record.Stop}
+		if key == [3]string{} {
+			continue
+		}
+		if families[key] == nil {
+			families[key] = &family{a.orders[record.Opening], a.orders[record.Profit], a.orders[record.Stop]}
+		}
+		e.family = families[key]
+	}
+	for _, e := range a.submitted {
+		waits := e.replaces != nil && e.replaces.replacement == e
+		if !e.Status.Terminal() && e.Status != StatusHeld && !waits {
+			a.open[e.queue()] = append(a.open[e.queue()], e)
+		}
+	}
+}
+
+// take makes the scratch account's content this account's, and sends its orders on their way again.
+func (a *Account) take(scratch *Account) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.configuration, a.cash, a.reserved = scratch.configuration, scratch.cash, scratch.reserved
+	a.lastEquity, a.lastMargin, a.lastClose = scratch.lastEquity, scratch.lastMargin, scratch.lastClose
+	a.holdings, a.orders, a.byClientID = scratch.holdings, scratch.orders, scratch.byClientID
+	a.submitted, a.open = scratch.submitted, scratch.open
+	*a.source = *scratch.source
+	a.history.events = scratch.history.events
+	if scratch.history.last.After(a.history.last) {
+		a.history.last = scratch.history.last
+	}
+	for subscription := range a.history.subscriptions {
+		subscription.next = a.history.first + len(a.history.events)
+	}
+	for _, e := range a.submitted {
+		a.resume(e)
+	}
+}
+
+// resume schedules the next step of an order whose step got lost with the old state.
+func (a *Account) resume(e *entry) {
+	waits := e.replaces != nil && e.replaces.replacement == e
+	switch {
+	case e.Status.Terminal():
+	case waits:
+		a.later(a.acknowledgeDelay(), e, a.completeReplacement)
+	case e.Status == StatusPendingCancel:
+		a.later(a.acknowledgeDelay(), e, a.confirmCancel)
+	case e.Status == StatusPendingNew:
+		a.later(a.acknowledgeDelay(), e, a.acknowledge)
+		a.later(a.fillDelay(), e, a.look)
+	case e.Status != StatusHeld || a.watched(e):
+		a.exchange.book.rest(e)
+	}
+}
+
+// watched reports whether a held order is a stop whose shares are there.
+func (a *Account) watched(e *entry) bool {
+	f := e.family
+	return f != nil && f.stop == e && (f.opening == nil || f.opening.Status == StatusFilled)
+}
