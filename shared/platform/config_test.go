@@ -1,0 +1,79 @@
+package platform_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/shared/config"
+	"github.com/opitios-ai/alpaca-knative/shared/platform"
+)
+
+const secret = "0123456789abcdef0123456789abcdef-hidden"
+
+// load reads a configuration from variables beside the required ones; "-" leaves one out.
+func load(changes map[string]string) (platform.Config, error) {
+	environment := map[string]string{
+		"REDIS_URL": "redis://127.0.0.1:1", "ACCOUNTS_FILE": "/nowhere/accounts.json", "JWT_SECRET": secret, "HOST": "127.0.0.1", "PORT": "0",
+	}
+	for name, value := range changes {
+		environment[name] = value
+		if value == "-" {
+			delete(environment, name)
+		}
+	}
+	var cfg platform.Config
+	return cfg, config.Load(&cfg, environment)
+}
+
+func TestConfigNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, variable, value, want string }{
+		{"no Redis", "REDIS_URL", "-", "REDIS_URL"},
+		{"empty Redis", "REDIS_URL", "", "REDIS_URL"},
+		{"no accounts", "ACCOUNTS_FILE", "-", "ACCOUNTS_FILE"},
+		{"no key", "JWT_SECRET", "-", "JWT_SECRET or JWT_KEYS_FILE"},
+		{"a port that is none", "PORT", "65536", "Port"},
+		{"a duration without unit", "STOP_TIMEOUT", "4", "StopTimeout"},
+		{"no stop timeout", "STOP_TIMEOUT", "0s", "STOP_TIMEOUT: must be greater than 0"},
+		{"no quiet period", "DRAIN_QUIET_PERIOD", "0s", "DRAIN_QUIET_PERIOD: must be greater than 0"},
+		{"a negative token life", "TOKEN_LIFE", "-1h", "TOKEN_LIFE: must be greater than 0"},
+		{"no upstream timeout", "UPSTREAM_TIMEOUT", "0s", "UPSTREAM_TIMEOUT: must be greater than 0"},
+		{"no quotes", "QUOTES_PER_SECOND", "0", "QUOTES_PER_SECOND: must be greater than 0"},
+		{"no orders", "ORDERS_PER_MINUTE", "-1", "ORDERS_PER_MINUTE: must be greater than 0"},
+		{"no account reads", "ACCOUNT_READS_PER_MINUTE", "0", "ACCOUNT_READS_PER_MINUTE: must be greater than 0"},
+		{"no trading requests", "ALPACA_TRADING_REQUESTS_PER_MINUTE", "0", "ALPACA_TRADING_REQUESTS_PER_MINUTE: must be greater than 0"},
+		{"a negative reserve", "CANCEL_RESERVE", "-1", "CANCEL_RESERVE: must be from 0 to below"},
+		{"a reserve of everything", "CANCEL_RESERVE", "200", "CANCEL_RESERVE: must be from 0 to below"},
+		{"a limit that is no number", "ORDERS_PER_MINUTE", "many", "OrdersPerMinute"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := load(map[string]string{test.variable: test.value})
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("got %v, want %q", err, test.want)
+			}
+			if strings.Contains(err.Error(), "hidden") {
+				t.Fatalf("a secret in the error: %v", err)
+			}
+		})
+	}
+}
+
+func TestConfigDefaults(t *testing.T) {
+	t.Parallel()
+	cfg, err := load(map[string]string{"PORT": "-", "HOST": "::1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Address() != "[::1]:8080" || cfg.Base().StopTimeout != 4*time.Second || cfg.TokenLife != 24*time.Hour {
+		t.Errorf("%s, %s, %s", cfg.Address(), cfg.StopTimeout, cfg.TokenLife)
+	}
+	if rate := cfg.OrderRate(); rate.Limit != 60 || rate.Period != time.Minute {
+		t.Errorf("orders %+v", rate)
+	}
+	if rate := cfg.UpstreamRate(); rate.Limit != 200 || rate.Period != time.Minute {
+		t.Errorf("upstream %+v", rate)
+	}
+}

@@ -1,0 +1,4 @@
+package platform
+
+// Run is the life of a function after its configuration is read.
+var Run = run
