@@ -43,9 +43,7 @@ func ending(id intent.ID, token int64, state intent.State) intent.Settlement {
 
 func settle(t testing.TB, s *intent.Store, id intent.ID, token int64) {
 	t.Helper()
-	if err := s.Settle(t.Context(), ending(id, token, intent.Acknowledged)); err != nil {
-		t.Fatal(err)
-	}
+	mustSettle(t, s, ending(id, token, intent.Acknowledged))
 }
 
 func TestRepeatsFindTheIntent(t *testing.T) {
@@ -145,8 +143,8 @@ func TestForgottenIntentStartsAnew(t *testing.T) {
 		if err := s.Forget(t.Context(), r.ID, heir.Token); err != nil {
 			t.Fatal(err)
 		}
-		if abandoned, err := s.Abandoned(t.Context(), store.Shard(account), 10); len(abandoned) != 0 || err != nil {
-			t.Fatalf("abandoned %v, %v", abandoned, err)
+		if found := abandoned(t, s); len(found) != 0 {
+			t.Fatalf("abandoned %v", found)
 		}
 		advance(time.Millisecond)
 		anew := mustReserve(t, s, r, intent.New)
