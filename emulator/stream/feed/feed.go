@@ -20,7 +20,7 @@ type feed struct {
 	topics    [channelCount]topic
 	watched   []*watch // what the source walks: every symbol that somebody wants, in order
 	stale     bool     // watched must be made anew
-	last      time.Time
+	last      time.Time // up to when the listeners know what happened
 }
 
 // topic is who listens to a channel, by symbol and to all.
@@ -42,13 +42,13 @@ func (f *feed) tick(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.listeners) == 0 {
-		f.last, f.watched, f.stale = time.Time{}, nil, true
+		f.watched, f.stale = nil, true
 		return false
 	}
 	f.refresh()
 	to := now.Add(-f.delay)
 	from := f.last
-	if from.IsZero() || to.Before(from) { // the clock was set back
+	if to.Before(from) { // the clock was set back
 		from = to
 	}
 	f.last = to
@@ -63,6 +63,9 @@ func (f *feed) change(s *client, next interest, now time.Time) {
 	defer f.mu.Unlock()
 	for c := range channelCount {
 		f.diff(c, s, s.interest[c], next[c])
+	}
+	if len(f.listeners) == 0 { // what happens from now on is told
+		f.last = now.Add(-f.delay)
 	}
 	before := s.interest
 	s.interest = next
