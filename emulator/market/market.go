@@ -2,57 +2,49 @@
 package market
 
 import (
-	"hash/fnv"
-	"math"
 	"sync"
 	"time"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
+	"github.com/opitios-ai/alpaca-knative/emulator/session"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
 
 // Step is how often a price can change.
 const Step = 250 * time.Millisecond
 
-// Quote is the best bid and offer. Prices are USD a share, sizes are shares.
-type Quote struct {
-	Time               time.Time
-	BidPrice, AskPrice decimal.Decimal
-	BidSize, AskSize   int64
-	BidExchange        string
-	AskExchange        string
-}
-
-// Trade is the last trade: price in USD a share, size in shares.
-type Trade struct {
-	Time     time.Time
-	Price    decimal.Decimal
-	Size     int64
-	ID       uint64
-	Exchange string
-}
-
-// Schedule tells when prices last moved.
+// Schedule tells when the stock exchange is open. Crypto trades at all times, options in the regular session.
 type Schedule interface {
-	// MarketTime returns the last moment at or before t at which prices moved.
-	MarketTime(t time.Time) time.Time
+	// Stretch returns the stretch of one phase that t lies in.
+	Stretch(t time.Time) session.Stretch
+	// TradingDay returns the calendar's day on t's New York date, and false for a day without a session.
+	TradingDay(t time.Time) (session.Day, bool)
+	// Location is New York's zone.
+	Location() *time.Location
 }
 
 // Market answers for every asset of a catalogue. It may be used concurrently.
 type Market struct {
-	seed     uint64
-	schedule Schedule
+	seed       uint64
+	schedule   Schedule
+	amplitudes amplitudes
+	days       dayCache
 
-	mu     sync.RWMutex
-	pinned map[string]decimal.Decimal
+	mu       sync.RWMutex
+	pinned   map[string]decimal.Decimal
+	recorded map[string]Recording
 }
 
 // New returns a market whose prices depend on nothing but seed, symbol and time.
 func New(seed uint64, schedule Schedule) *Market {
-	return &Market{seed: seed, schedule: schedule, pinned: make(map[string]decimal.Decimal)}
+	return &Market{
+		seed: seed, schedule: schedule, amplitudes: newAmplitudes(),
+		pinned: make(map[string]decimal.Decimal), recorded: make(map[string]Recording),
+	}
 }
 
-// Pin holds a symbol's price: the last trade is at price, the quote one tick around it, until Unpin.
+// Pin holds a symbol's price: the last trade is at price, the quote one tick around it, until Unpin. Option contracts
+// follow the pinned price of their underlying.
 func (m *Market) Pin(symbol string, price decimal.Decimal) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -66,90 +58,108 @@ func (m *Market) Unpin(symbol string) {
 	delete(m.pinned, symbol)
 }
 
-func (m *Market) pin(symbol string) (decimal.Decimal, bool) {
+// Replay makes a recording the market of a symbol.
+func (m *Market) Replay(symbol string, recording Recording) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.recorded[symbol] = recording
+}
+
+// overrides returns what stands in for the walk of a symbol: a pinned price in nanos, or a recording.
+func (m *Market) overrides(symbol string) (pinned int64, recording Recording) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	price, ok := m.pinned[symbol]
-	return price, ok
+	if len(m.pinned) > 0 {
+		if price, ok := m.pinned[symbol]; ok {
+			return nanosOf(price), nil
+		}
+	}
+	return 0, m.recorded[symbol]
 }
 
-// Quote returns the best bid and offer at a time.
+// Quote returns the best bid and offer at a time: the last one that was made while the asset traded. The quote of an
+// option contract that nobody bids for has a bid of 0.
 func (m *Market) Quote(a *asset.Asset, at time.Time) Quote {
-	at = m.moment(at)
-	key := m.key(a.Symbol)
-	dice := mix(key, uint64(at.UnixNano()))
-	quote := Quote{
-		Time:    at.Add(time.Duration(dice%uint64(Step)) * 3 / 4),
-		BidSize: 100 * int64(1+dice>>8%12), AskSize: 100 * int64(1+dice>>20%12),
-		BidExchange: venue(dice >> 32), AskExchange: venue(dice >> 40),
+	s := m.series(a)
+	if s.recording != nil {
+		return s.recording.Quote(at)
 	}
-	if price, ok := m.pin(a.Symbol); ok {
-		tick := tickOf(price)
-		quote.BidPrice, quote.AskPrice = price.Sub(tick), price.Add(tick)
-		return quote
-	}
-	price := m.price(a, at)
-	tick := tickOf(price)
-	quote.BidPrice = price.Sub(tick.Mul64(dice >> 48 % spreadTicks(price)))
-	quote.AskPrice = price.Add(tick.Mul64(1 + dice>>56%spreadTicks(price)))
-	return quote
+	moment := s.quoteMoment(at)
+	return s.quote(moment)
 }
 
-// Trade returns the last trade at or before a time; its price lies within the quote of that moment.
+// Trade returns the last trade at or before a time; its price lies within the quote of that moment. It is the zero Trade
+// for an option contract that did not trade in the last week.
 func (m *Market) Trade(a *asset.Asset, at time.Time) Trade {
-	at = m.moment(at)
-	dice := mix(m.key(a.Symbol)+1, uint64(at.UnixNano()))
-	return Trade{
-		Time: at.Add(time.Duration(dice % uint64(Step) / 2)), Price: m.Price(a, at), Size: 1 + int64(dice>>16%300),
-		ID: uint64(at.UnixNano()/int64(Step)) & (1<<47 - 1), Exchange: venue(dice >> 40),
-	}
+	trade, _ := m.LastTrade(a, at, "")
+	return trade
 }
 
-// Price returns the price of the last trade at or before a time.
+// LastTrade is Trade on one venue, by its exchange code; empty: on any. It is false when there was none in the last week.
+func (m *Market) LastTrade(a *asset.Asset, at time.Time, venue string) (Trade, bool) {
+	const reach = 7 * 24 * time.Hour
+	for trade := range m.Trades(a, Span{From: at.Add(-reach), To: at, Descending: true, Venue: venue}) {
+		return trade, true
+	}
+	return Trade{}, false
+}
+
+// Price returns the price of the last trade at or before a time. For option contracts, which trade rarely, it is the
+// middle of the quote.
 func (m *Market) Price(a *asset.Asset, at time.Time) decimal.Decimal {
-	if price, ok := m.pin(a.Symbol); ok {
-		return price
+	s := m.series(a)
+	switch {
+	case s.recording != nil:
+		return s.recording.Price(at)
+	case s.pinned > 0:
+		return priceOf(s.pinned)
+	case a.Class == asset.Option:
+		book := s.book(s.quoteMoment(at))
+		return priceOf((book.bid + book.ask) / 2)
 	}
-	return m.price(a, m.moment(at))
-}
-
-// moment returns the step that a time lies in.
-func (m *Market) moment(at time.Time) time.Time { return m.schedule.MarketTime(at).Truncate(Step) }
-
-func (m *Market) price(a *asset.Asset, at time.Time) decimal.Decimal {
-	value := a.Price.InexactFloat64() * walk(m.key(a.Symbol), a.Volatility, at)
-	return round(value)
-}
-
-// round brings a price to its minimum increment: a cent, or a hundredth of one below a dollar.
-func round(value float64) decimal.Decimal {
-	if value >= 1 {
-		return cents(int64(math.Round(value*100)), 2)
+	if last, ok := s.lastRaw(at); ok {
+		return priceOf(last.price)
 	}
-	return cents(max(1, int64(math.Round(value*10_000))), 4)
+	return priceOf(s.book(s.quoteMoment(at)).last)
 }
 
-func tickOf(price decimal.Decimal) decimal.Decimal {
-	if price.LessThan(decimal.FromInt(1)) {
-		return cents(1, 4)
+// MarketTime returns the last moment at or before t at which the asset traded.
+func (m *Market) MarketTime(a *asset.Asset, t time.Time) time.Time {
+	for {
+		if a.Contract != nil && t.After(a.Contract.Expiration) {
+			t = a.Contract.Expiration
+		}
+		stretch := m.stretch(a, t)
+		if stretch.Phase != session.Closed {
+			return t
+		}
+		before := m.stretch(a, stretch.Start.Add(-1))
+		if before.Phase != session.Closed {
+			return stretch.Start
+		}
+		t = before.Start
 	}
-	return cents(1, 2)
 }
 
-// spreadTicks widens the spread of dear stocks: about half a basis point of the price, at least one tick.
-func spreadTicks(price decimal.Decimal) uint64 {
-	return 1 + uint64(price.InexactFloat64()/100)
+// stretch is the schedule's for stocks; crypto never closes, options have no extended hours.
+func (m *Market) stretch(a *asset.Asset, t time.Time) session.Stretch {
+	switch a.Class {
+	case asset.Crypto, asset.Perpetual:
+		return session.Stretch{Phase: session.Regular, Start: firstMoment(), End: lastMoment()}
+	case asset.Option:
+		stretch := m.schedule.Stretch(t)
+		if stretch.Phase != session.Regular {
+			stretch.Phase = session.Closed
+		}
+		return stretch
+	default:
+		return m.schedule.Stretch(t)
+	}
 }
 
-func (m *Market) key(symbol string) uint64 {
-	hash := fnv.New64a()
-	_, _ = hash.Write([]byte(symbol)) // never fails
-	return mix(hash.Sum64(), m.seed)
+func firstMoment() time.Time {
+	return time.Date(session.FirstYear, time.January, 1, 0, 0, 0, 0, time.UTC)
 }
-
-// venue picks an exchange code: Nasdaq, NYSE Arca, NYSE, EDGX, BZX, IEX or MEMX.
-func venue(dice uint64) string {
-	const codes = "QPNKZVU"
-	at := dice % uint64(len(codes))
-	return codes[at : at+1]
+func lastMoment() time.Time {
+	return time.Date(session.LastYear+1, time.January, 1, 0, 0, 0, 0, time.UTC)
 }

@@ -28,8 +28,20 @@ func (d Day) Date() string { return d.Open.Format(time.DateOnly) }
 // concurrently.
 type Calendar struct {
 	location *time.Location
-	closed   map[string]bool
-	half     map[string]bool
+	closed   map[dateKey]bool
+	half     map[dateKey]bool
+}
+
+// dateKey is a day on the calendar, whatever the zone.
+type dateKey struct {
+	year  int
+	month time.Month
+	day   int
+}
+
+func dateOf(t time.Time) dateKey {
+	year, month, day := t.Date()
+	return dateKey{year, month, day}
 }
 
 // NewCalendar computes the calendar from the exchange's holiday rules. It fails only when the program was built without
@@ -39,19 +51,19 @@ func NewCalendar() (*Calendar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("calendar: %w", err)
 	}
-	c := &Calendar{location: location, closed: make(map[string]bool), half: make(map[string]bool)}
+	c := &Calendar{location: location, closed: make(map[dateKey]bool), half: make(map[dateKey]bool)}
 	for year := FirstYear; year <= LastYear; year++ {
 		for _, holiday := range holidays(year) {
-			c.closed[holiday.Format(time.DateOnly)] = true
+			c.closed[dateOf(holiday)] = true
 		}
 	}
-	for _, date := range specialClosures() {
-		c.closed[date] = true
+	for _, closure := range specialClosures() {
+		c.closed[closure] = true
 	}
 	for year := FirstYear; year <= LastYear; year++ {
 		for _, eve := range halfDays(year) {
 			if c.IsTradingDay(eve) {
-				c.half[eve.Format(time.DateOnly)] = true
+				c.half[dateOf(eve)] = true
 			}
 		}
 	}
@@ -67,7 +79,7 @@ func (c *Calendar) IsTradingDay(t time.Time) bool {
 	if t.Weekday() == time.Saturday || t.Weekday() == time.Sunday {
 		return false
 	}
-	return !c.closed[t.Format(time.DateOnly)]
+	return !c.closed[dateOf(t)]
 }
 
 // DayOf returns the trading day on t's New York date, and false when the exchange is closed that day.
@@ -77,7 +89,7 @@ func (c *Calendar) DayOf(t time.Time) (Day, bool) {
 		return Day{}, false
 	}
 	closing, last := 16, 20
-	if c.half[t.Format(time.DateOnly)] {
+	if c.half[dateOf(t)] {
 		closing, last = 13, 17
 	}
 	at := func(hour, minute int) time.Time {
@@ -93,10 +105,10 @@ func (c *Calendar) Next(t time.Time) Day { return c.seek(t, 1) }
 func (c *Calendar) Previous(t time.Time) Day { return c.seek(t, -1) }
 
 func (c *Calendar) seek(t time.Time, step int) Day {
-	date := c.noon(t)
+	noon := c.noon(t)
 	for {
-		date = date.AddDate(0, 0, step)
-		if day, ok := c.DayOf(date); ok {
+		noon = noon.AddDate(0, 0, step)
+		if day, ok := c.DayOf(noon); ok {
 			return day
 		}
 	}

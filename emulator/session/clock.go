@@ -134,3 +134,45 @@ func (c *Clock) MarketTime(t time.Time) time.Time {
 	}
 	return c.Calendar.Previous(t).SessionClose
 }
+
+// Stretch is a span of time within which the phase does not change: from Start to just before End.
+type Stretch struct {
+	Phase      Phase
+	Start, End time.Time
+}
+
+// Stretch returns the stretch that t lies in. When the market never closes, it has no bounds that matter.
+func (c *Clock) Stretch(t time.Time) Stretch {
+	if c.mode == AlwaysOpen {
+		zone := c.Calendar.Location()
+		return Stretch{
+			Phase: Regular,
+			Start: time.Date(FirstYear, time.January, 1, 0, 0, 0, 0, zone),
+			End:   time.Date(LastYear+1, time.January, 1, 0, 0, 0, 0, zone),
+		}
+	}
+	day, ok := c.Calendar.DayOf(t)
+	switch {
+	case !ok || t.Before(day.SessionOpen):
+		end := day.SessionOpen
+		if !ok {
+			end = c.Calendar.Next(t).SessionOpen
+		}
+		return Stretch{Closed, c.Calendar.Previous(t).SessionClose, end}
+	case t.Before(day.Open):
+		return Stretch{PreMarket, day.SessionOpen, day.Open}
+	case t.Before(day.Close):
+		return Stretch{Regular, day.Open, day.Close}
+	case t.Before(day.SessionClose):
+		return Stretch{AfterHours, day.Close, day.SessionClose}
+	default:
+		return Stretch{Closed, day.SessionClose, c.Calendar.Next(t).SessionOpen}
+	}
+}
+
+// TradingDay returns the trading day on t's New York date; ok is false when the exchange is closed that day. The calendar
+// is the exchange's in every mode.
+func (c *Clock) TradingDay(t time.Time) (day Day, ok bool) { return c.Calendar.DayOf(t) }
+
+// Location is New York's zone.
+func (c *Clock) Location() *time.Location { return c.Calendar.Location() }

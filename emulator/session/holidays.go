@@ -41,10 +41,10 @@ func halfDays(year int) []time.Time {
 }
 
 // specialClosures are closed days that no rule gives: storms, mourning, attacks.
-func specialClosures() []string {
-	return []string{
-		"2001-09-11", "2001-09-12", "2001-09-13", "2001-09-14", "2004-06-11", "2007-01-02",
-		"2012-10-29", "2012-10-30", "2018-12-05", "2025-01-09",
+func specialClosures() []dateKey {
+	return []dateKey{
+		{2001, 9, 11}, {2001, 9, 12}, {2001, 9, 13}, {2001, 9, 14}, {2004, 6, 11}, {2007, 1, 2},
+		{2012, 10, 29}, {2012, 10, 30}, {2018, 12, 5}, {2025, 1, 9},
 	}
 }
 

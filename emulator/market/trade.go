@@ -1,0 +1,219 @@
+package market
+
+import (
+	"iter"
+	"math"
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/emulator/asset"
+	"github.com/opitios-ai/alpaca-knative/emulator/session"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+)
+
+// Trade is one execution. The price is USD (for crypto: the pair's quote currency); the size is shares, contracts, or
+// units of the pair's base.
+type Trade struct {
+	Time        time.Time
+	Price, Size decimal.Decimal
+	ID          uint64
+	Exchange    string // exchange code; empty for crypto
+	Conditions  string // one letter each, for example "@I"
+	TakerSells  bool   // crypto only
+}
+
+// Sale conditions that the walk uses.
+const (
+	regular       = "@"
+	oddLot        = "@I"
+	sweep         = "@F"
+	extended      = "@T"
+	extendedOdd   = "@TI"
+	optionAuto    = "I" // automatic execution
+	optionAuction = "a" // single leg auction
+)
+
+// Time is divided into slots, each of which has one trade or none.
+const (
+	slotWidth       = time.Second
+	optionSlotWidth = 15 * time.Second
+	perMille        = 1000
+	// minTradeDelay is the earliest moment of a trade within its step: after the step's quote.
+	minTradeDelay = maxDelay
+)
+
+// raw is a trade before it is dressed up.
+type raw struct {
+	at, price, size int64 // UNIX nanoseconds, nanos of a dollar, units
+	dice            uint64
+	conditions      string
+}
+
+func (s *series) slotWidth() int64 {
+	if s.asset.Class == asset.Option {
+		return int64(optionSlotWidth)
+	}
+	return int64(slotWidth)
+}
+
+// rate is how many slots in a thousand have a trade.
+func (s *series) rate(phase session.Phase) uint64 {
+	switch s.asset.Class {
+	case asset.Crypto, asset.Perpetual:
+		return 8 + mix(s.key, 7)%60
+	case asset.Option:
+		contract := s.asset.Contract
+		distance := math.Log(contract.Strike.InexactFloat64()/s.listed) / math.Max(0.02, s.path.volatility/4)
+		return 1 + uint64(400*math.Exp(-distance*distance/2))
+	default:
+		often := 500 + mix(s.key, 7)%500
+		if phase != session.Regular {
+			often /= 8
+		}
+		return often
+	}
+}
+
+// raw returns the trade of a slot.
+func (s *series) raw(slot int64, phase session.Phase, rate uint64) (raw, bool) {
+	dice := mix(s.key+1, uint64(slot))
+	if dice>>20%perMille >= rate {
+		return raw{}, false
+	}
+	width := s.slotWidth()
+	moment := slot*width + int64(dice%uint64(width/int64(Step)))*int64(Step)
+	delay := int64(minTradeDelay) + int64(dice>>8)%int64(Step-minTradeDelay)
+	trade := raw{at: moment + delay, dice: dice}
+	s.dress(&trade, s.book(moment), phase)
+	return trade, true
+}
+
+// dress gives a trade its price, size and conditions.
+func (s *series) dress(trade *raw, prices book, phase session.Phase) {
+	trade.price = prices.last
+	dice := mix(trade.dice, 3)
+	switch s.asset.Class {
+	case asset.Crypto, asset.Perpetual:
+		trade.price = prices.ask
+		if trade.takerSells() {
+			trade.price = prices.bid
+		}
+		trade.size = s.coinUnits(1 + dice%1000*(dice>>16%1000)/200)
+	case asset.Option:
+		trade.size = int64(1 + dice%10*(dice>>16%4))
+		trade.conditions = optionAuto
+		if dice>>32%10 == 0 {
+			trade.conditions = optionAuction
+		}
+	default:
+		trade.size, trade.conditions = stockSize(dice), regular
+		switch odd := trade.size < 100; {
+		case phase != session.Regular && odd:
+			trade.conditions = extendedOdd
+		case phase != session.Regular:
+			trade.conditions = extended
+		case odd:
+			trade.conditions = oddLot
+		case dice>>50%8 == 0:
+			trade.conditions = sweep
+		}
+	}
+}
+
+// stockSize is an odd lot in three of ten trades, else one or more round lots.
+func stockSize(dice uint64) int64 {
+	if dice%10 < 3 {
+		return int64(1 + dice>>8%99)
+	}
+	lots := 1 + dice>>8%8
+	if dice>>16%20 == 0 {
+		lots *= 10
+	}
+	return int64(lots * 100)
+}
+
+func (r raw) takerSells() bool { return r.dice>>61&1 == 1 }
+
+// coinUnits is how many units of the pair's base so many dollars buy.
+func (s *series) coinUnits(dollars uint64) int64 {
+	return max(1, int64(float64(dollars)/s.listed*math.Pow(10, float64(s.digits))))
+}
+
+func (s *series) coins(dollars uint64) decimal.Decimal { return sizeOf(s.coinUnits(dollars), s.digits) }
+
+// trade makes a raw trade public.
+func (s *series) trade(r raw) Trade {
+	trade := Trade{
+		Time: time.Unix(0, r.at).UTC(), Price: priceOf(r.price), Size: sizeOf(r.size, s.digits),
+		ID: uint64(r.at/s.slotWidth()) & (1<<47 - 1), Conditions: r.conditions,
+	}
+	switch s.asset.Class {
+	case asset.Crypto, asset.Perpetual:
+		trade.TakerSells = r.takerSells()
+	case asset.Option:
+		trade.Exchange = optionVenue(r.dice >> 40)
+	default:
+		trade.Exchange = venue(r.dice >> 40)
+	}
+	return trade
+}
+
+// onVenue reports whether a trade counts for a feed of one venue; empty: any.
+func (s *series) onVenue(r raw, wanted string) bool {
+	return wanted == "" || s.asset.Class != asset.Equity || venue(r.dice>>40) == wanted
+}
+
+// raws yields the trades of a span, in its direction.
+func (s *series) raws(from, to int64, descending bool) iter.Seq[raw] {
+	return func(yield func(raw) bool) {
+		var phase session.Phase = -1
+		var rate uint64
+		for slot, now := range s.cells(s.slotWidth(), from, to, descending) {
+			if now != phase {
+				phase, rate = now, s.rate(now)
+			}
+			trade, ok := s.raw(slot, phase, rate)
+			if ok && trade.at >= from && trade.at <= to && !yield(trade) {
+				return
+			}
+		}
+	}
+}
+
+// lastRaw is the last trade at or before a time, within a week.
+func (s *series) lastRaw(at time.Time) (raw, bool) {
+	const reach = 7 * 24 * time.Hour
+	for trade := range s.raws(at.Add(-reach).UnixNano(), at.UnixNano(), true) {
+		return trade, true
+	}
+	return raw{}, false
+}
+
+// cells yields the numbers of the cells of a width that begin in a span while the asset trades, and the phase.
+func (s *series) cells(width, from, to int64, descending bool) iter.Seq2[int64, session.Phase] {
+	if s.asset.Contract != nil {
+		to = min(to, s.asset.Contract.Expiration.UnixNano())
+	}
+	first, last := floorDivide(from, width), floorDivide(to, width)
+	return func(yield func(int64, session.Phase) bool) {
+		at, step := first, int64(1)
+		if descending {
+			at, step = last, -1
+		}
+		for at >= first && at <= last {
+			stretch := s.market.stretch(s.asset, time.Unix(0, at*width))
+			begin := floorDivide(stretch.Start.UnixNano()+width-1, width)
+			end := floorDivide(stretch.End.UnixNano()-1, width)
+			if stretch.Phase == session.Closed {
+				if at = end + 1; descending {
+					at = begin - 1
+				}
+				continue
+			}
+			for ; at >= first && at <= last && at >= begin && at <= end; at += step {
+				if !yield(at, stretch.Phase) {
+					return
+				}
+			}
+		}
+	}
+}
