@@ -70,7 +70,7 @@ func (p *processes) cluster(t *testing.T) string {
 // start runs one server that keeps nothing on disk and waits until it answers.
 func (p *processes) start(t *testing.T, clustered bool) process {
 	t.Helper()
-	directory, err := os.MkdirTemp("", "storetest-")
+	directory, err := os.MkdirTemp("", "storetest-") //nolint:usetesting // it outlives the test that starts the server
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,8 +142,8 @@ func join(t *testing.T, nodes []process) {
 
 // covered reports whether a node knows the owner of every slot.
 func covered(ctx context.Context, client *redis.Client, masters int) bool {
-	ranges, err := client.ClusterSlots(ctx).Result()
-	if err != nil || len(ranges) != masters {
+	shards, err := client.ClusterShards(ctx).Result()
+	if err != nil || len(shards) != masters {
 		return false
 	}
 	info, err := client.ClusterInfo(ctx).Result()
