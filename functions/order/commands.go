@@ -58,20 +58,11 @@ func (f *Function) orderRequested(ctx context.Context, e event.Event) error {
 		return err
 	}
 	_, _, err = f.place(ctx, p)
-	if final(err) {
+	var refused *refusalError
+	if errors.As(err, &refused) {
 		return nil // the rejected event tells it
 	}
 	return err
-}
-
-// final reports whether err is a refusal by Alpaca, which was published as an event.
-func final(err error) bool {
-	for _, kind := range []*problem.Kind{problem.InsufficientFunds, problem.InvalidSymbol, problem.MarketClosed, problem.OrderRejected} {
-		if errors.Is(err, kind) {
-			return true
-		}
-	}
-	return false
 }
 
 func (f *Function) cancelRequested(ctx context.Context, e event.Event) error {

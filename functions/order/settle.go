@@ -26,6 +26,15 @@ type refusal struct {
 	Details map[string]any `json:"details,omitempty"`
 }
 
+// refusalError is a refusal that is settled: its event tells it, and repeats get it again.
+type refusalError struct{ why *problem.Error }
+
+// Error returns the text for logs.
+func (e *refusalError) Error() string { return e.why.Error() }
+
+// Unwrap lets errors.As find the problem.
+func (e *refusalError) Unwrap() error { return e.why }
+
 // acknowledge settles an order that Alpaca took. The answer does not depend on Redis: the order exists.
 func (f *Function) acknowledge(ctx context.Context, p *placement, token int64, placed *alpaca.Order) (order.Order, error) {
 	native := order.FromAlpaca(placed)
@@ -47,7 +56,7 @@ func (f *Function) reject(ctx context.Context, p *placement, token int64, why *p
 	stored := refusal{Code: why.Kind.Code(), Status: why.Kind.Status(), Message: why.Message, Details: why.Details}
 	f.settle(ctx, p, token, intent.Rejected, stored, p.request.ClientOrderID+":rejected", event.TypeOrderRejected, changed)
 	f.observe(p, "rejected")
-	return why
+	return &refusalError{why}
 }
 
 // settle writes the final state and its event. What can't be written now the sweeper writes later: the intent stays
@@ -106,8 +115,8 @@ func replayRefusal(result []byte) error {
 	}
 	for _, kind := range problem.Kinds() {
 		if kind.Code() == stored.Code && kind.Status() == stored.Status {
-			return &problem.Error{Kind: kind, Message: stored.Message, Details: stored.Details}
+			return &refusalError{&problem.Error{Kind: kind, Message: stored.Message, Details: stored.Details}}
 		}
 	}
-	return &problem.Error{Kind: problem.OrderRejected, Message: stored.Message, Details: stored.Details}
+	return &refusalError{&problem.Error{Kind: problem.OrderRejected, Message: stored.Message, Details: stored.Details}}
 }

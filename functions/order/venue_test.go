@@ -71,6 +71,13 @@ func (v *venue) heal() {
 	clear(v.faults)
 }
 
+// memoryLost allows orders to be sent again without a look-up: Alpaca alone can know of them now.
+func (v *venue) memoryLost() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	clear(v.unsure)
+}
+
 func (v *venue) forgetCalls() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
