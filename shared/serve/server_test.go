@@ -200,9 +200,7 @@ func TestStopFinishesRequestsUnderWay(t *testing.T) {
 				t.Errorf("stop: %v", err)
 			}
 			<-f.stopped
-			if _, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://")); err == nil {
-				t.Error("still listening")
-			}
+			waitFor(t, refused(s))
 		})
 	}
 }
@@ -234,9 +232,7 @@ func TestStartFails(t *testing.T) {
 	if err := s.Start(t.Context()); !errors.Is(err, f.startErr) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://")); err == nil {
-		t.Error("still listening")
-	}
+	waitFor(t, refused(s)) // the goroutine that serves closes the listener
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -269,6 +265,17 @@ func TestActiveConnections(t *testing.T) {
 	waitFor(t, open("0"))
 	if err := s.Stop(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// refused reports whether the server takes no connection any more.
+func refused(s *serve.Server) func() bool {
+	return func() bool {
+		connection, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
+		if err == nil {
+			_ = connection.Close()
+		}
+		return err != nil
 	}
 }
 
