@@ -26,6 +26,7 @@ type Account struct {
 	reserved      decimal.Decimal // buying power that open orders hold
 	holdings      map[string]*holding
 	history       history
+	watchlists    []*Watchlist
 	opening       decimal.Decimal // cash at the start
 	dice          *rand.Rand
 	source        *rand.PCG // of dice

@@ -21,6 +21,8 @@ type Event struct {
 	// Of this fill; nil on other events. Price is USD a share, PositionQty the signed position after it.
 	Price, Qty, PositionQty *decimal.Decimal
 	SettleDate              string
+
+	zone *time.Location // New York
 }
 
 // history is an account's events, oldest first. The oldest are dropped beyond limit.
@@ -78,7 +80,8 @@ func (a *Account) emitFill(e *entry, qty, price decimal.Decimal, now time.Time) 
 	at, id := a.history.stamp(now)
 	a.history.add(&Event{
 		ID: id, At: at, Name: name, Order: e.snapshot(), ExecutionID: uuid.NewString(),
-		Price: &price, Qty: &qty, PositionQty: &position, SettleDate: a.exchange.clock.Calendar.Settlement(now),
+		Price: &price, Qty: &qty, PositionQty: &position, zone: a.exchange.clock.Calendar.Location(),
+		SettleDate: a.exchange.clock.Calendar.Settlement(now),
 	})
 }
 

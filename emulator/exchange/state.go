@@ -33,6 +33,7 @@ type SavedAccount struct {
 	Holdings      []SavedHolding  `json:"holdings"`
 	Orders        []SavedOrder    `json:"orders"`
 	Events        []SavedEvent    `json:"events"`
+	Watchlists    []Watchlist     `json:"watchlists"`
 	EventTime     time.Time       `json:"event_time"`
 }
 
@@ -103,6 +104,9 @@ func (a *Account) save() (SavedAccount, error) {
 	for symbol, held := range a.holdings {
 		saved.Holdings = append(saved.Holdings, SavedHolding{symbol, held.qty, held.cost, held.overnightQty})
 	}
+	for _, list := range a.watchlists {
+		saved.Watchlists = append(saved.Watchlists, list.clone())
+	}
 	for _, e := range a.submitted {
 		saved.Orders = append(saved.Orders, e.save())
 	}
@@ -157,6 +161,7 @@ func (a *Account) clear() {
 	a.submitted, a.open = nil, make(map[queue][]*entry)
 	a.lastEquity, a.lastMargin = a.opening, decimal.Decimal{}
 	a.lastClose = a.exchange.clock.Calendar.PreviousClose(a.exchange.clock.Now())
+	a.watchlists = nil
 	a.history.first += len(a.history.events)
 	a.history.events = nil
 }
@@ -212,6 +217,9 @@ func (a *Account) rebuild(saved SavedAccount) (*Account, error) {
 		}
 	}
 	scratch.tie(saved.Orders)
+	for _, list := range saved.Watchlists {
+		scratch.watchlists = append(scratch.watchlists, &list)
+	}
 	scratch.history.last = saved.EventTime
 	for _, event := range saved.Events {
 		e, ok := scratch.orders[event.OrderID]
@@ -222,7 +230,7 @@ func (a *Account) rebuild(saved SavedAccount) (*Account, error) {
 		scratch.history.events = append(scratch.history.events, &Event{
 			ID: event.ID, At: event.At, Name: event.Name, Order: Order{Terms: e.Terms, State: event.State},
 			ExecutionID: event.ExecutionID, Price: event.Price, Qty: event.Qty, PositionQty: event.PositionQty,
-			SettleDate: event.SettleDate,
+			SettleDate: event.SettleDate, zone: a.exchange.clock.Calendar.Location(),
 		})
 	}
 	return scratch, nil
@@ -276,7 +284,7 @@ func (a *Account) take(scratch *Account) {
 	a.configuration, a.cash, a.reserved = scratch.configuration, scratch.cash, scratch.reserved
 	a.lastEquity, a.lastMargin, a.lastClose = scratch.lastEquity, scratch.lastMargin, scratch.lastClose
 	a.holdings, a.orders, a.byClientID = scratch.holdings, scratch.orders, scratch.byClientID
-	a.submitted, a.open = scratch.submitted, scratch.open
+	a.submitted, a.open, a.watchlists = scratch.submitted, scratch.open, scratch.watchlists
 	*a.source = *scratch.source
 	a.history.events = scratch.history.events
 	if scratch.history.last.After(a.history.last) {
