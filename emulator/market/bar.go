@@ -74,13 +74,11 @@ func (f *fold) join(later fold) {
 func (f *fold) complete() bool { return f.open > 0 && f.high > 0 && f.low > 0 && f.close > 0 }
 
 func (f *fold) bar(start time.Time, digits uint8) Bar {
+	bar := Bar{Start: start, Volume: sizeOf(f.volume, digits), Trades: f.trades}
 	if !f.complete() {
-		return Bar{Start: start, Volume: sizeOf(f.volume, digits), Trades: f.trades}
+		return bar
 	}
-	bar := Bar{
-		Start: start, Open: priceOf(f.open), High: priceOf(f.high), Low: priceOf(f.low), Close: priceOf(f.close),
-		Volume: sizeOf(f.volume, digits), Trades: f.trades,
-	}
+	bar.Open, bar.High, bar.Low, bar.Close = priceOf(f.open), priceOf(f.high), priceOf(f.low), priceOf(f.close)
 	if f.weight > 0 {
 		const sixPlaces = 1000
 		mean := f.turnover.divide(f.weight)
@@ -117,7 +115,11 @@ func (s *series) fold(start, end time.Time, venue string, daily bool) fold {
 		if s.asset.Class == asset.Equity && trade.conditions != last {
 			last, changes = trade.conditions, effectOf(trade.conditions, tape, daily)
 		}
-		built.add(trade.price, trade.size, changes)
+		price := int64(0)
+		if changes&^updatesVolume != 0 {
+			price = s.price(trade)
+		}
+		built.add(price, trade.size, changes)
 	}
 	return built
 }

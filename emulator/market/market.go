@@ -118,7 +118,7 @@ func (m *Market) Price(a *asset.Asset, at time.Time) decimal.Decimal {
 		return priceOf((book.bid + book.ask) / 2)
 	}
 	if last, ok := s.lastRaw(at); ok {
-		return priceOf(last.price)
+		return priceOf(s.price(last))
 	}
 	return priceOf(s.book(s.quoteMoment(at)).last)
 }

@@ -41,11 +41,11 @@ const (
 	minTradeDelay = maxDelay
 )
 
-// raw is a trade before it is dressed up.
+// raw is a trade before it is dressed up. Its price is looked up only when it matters.
 type raw struct {
-	at, price, size int64 // UNIX nanoseconds, nanos of a dollar, units
-	dice            uint64
-	conditions      string
+	at, moment, size int64 // UNIX nanoseconds, the same at the start of the step, units
+	dice             uint64
+	conditions       string
 }
 
 func (s *series) slotWidth() int64 {
@@ -82,21 +82,28 @@ func (s *series) raw(slot int64, phase session.Phase, rate uint64) (raw, bool) {
 	width := s.slotWidth()
 	moment := slot*width + int64(dice%uint64(width/int64(Step)))*int64(Step)
 	delay := int64(minTradeDelay) + int64(dice>>8)%int64(Step-minTradeDelay)
-	trade := raw{at: moment + delay, dice: dice}
-	s.dress(&trade, s.book(moment), phase)
+	trade := raw{at: moment + delay, moment: moment, dice: dice}
+	s.dress(&trade, phase)
 	return trade, true
 }
 
-// dress gives a trade its price, size and conditions.
-func (s *series) dress(trade *raw, prices book, phase session.Phase) {
-	trade.price = prices.last
+// price returns a trade's price in nanos: for crypto, the side of the quote that the taker took.
+func (s *series) price(trade raw) int64 {
+	prices := s.book(trade.moment)
+	if s.asset.Pair == nil || s.pinned > 0 {
+		return prices.last
+	}
+	if trade.takerSells() {
+		return prices.bid
+	}
+	return prices.ask
+}
+
+// dress gives a trade its size and conditions.
+func (s *series) dress(trade *raw, phase session.Phase) {
 	dice := mix(trade.dice, 3)
 	switch s.asset.Class {
 	case asset.Crypto, asset.Perpetual:
-		trade.price = prices.ask
-		if trade.takerSells() {
-			trade.price = prices.bid
-		}
 		trade.size = s.coinUnits(1 + dice%1000*(dice>>16%1000)/200)
 	case asset.Option:
 		trade.size = int64(1 + dice%10*(dice>>16%4))
@@ -143,7 +150,7 @@ func (s *series) coins(dollars uint64) decimal.Decimal { return sizeOf(s.coinUni
 // trade makes a raw trade public.
 func (s *series) trade(r raw) Trade {
 	trade := Trade{
-		Time: time.Unix(0, r.at).UTC(), Price: priceOf(r.price), Size: sizeOf(r.size, s.digits),
+		Time: time.Unix(0, r.at).UTC(), Price: priceOf(s.price(r)), Size: sizeOf(r.size, s.digits),
 		ID: uint64(r.at/s.slotWidth()) & (1<<47 - 1), Conditions: r.conditions,
 	}
 	switch s.asset.Class {
