@@ -64,14 +64,14 @@ func start(t testing.TB, client redis.UniversalClient, upstream string, options 
 	t.Helper()
 	name := fmt.Sprintf("acc-%d", names.Add(1))
 	b := &bench{
-		t: t, redis: client, account: name, other: name + "-other", spy: &spy{}, clock: clock.NewFake(opening()), registry: prometheus.NewRegistry(),
+		t: t, redis: client, account: name, other: name + "-other", spy: &spy{}, clock: clock.NewFake(opening()),
 	}
 	b.config = testConfig(t, redisURL(t, client), upstream, accountsFile(t, b.account, b.other))
 	for _, apply := range options {
 		apply(&b.config)
 	}
 	var err error
-	b.function, err = orderfn.New(b.config, platform.NewDependencies(zap.NewNop(), b.registry, b.registry, b.clock))
+	b.function, err = orderfn.New(b.config, b.dependencies())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +86,11 @@ func start(t testing.TB, client redis.UniversalClient, upstream string, options 
 	})
 	b.token = b.issue(b.account, auth.PermissionTrade, auth.PermissionAccountRead)
 	return b
+}
+
+func (b *bench) dependencies() platform.Dependencies {
+	b.registry = prometheus.NewRegistry()
+	return platform.NewDependencies(zap.NewNop(), b.registry, b.registry, b.clock)
 }
 
 // watch opens a client of the order path's own, with a busy machine's timeouts and the spy in front.
