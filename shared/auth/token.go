@@ -49,6 +49,7 @@ func (c *accessClaims) Validate() error {
 		{"exp", c.expiresAt != nil},
 		{"iat", c.issuedAt != nil},
 		{"account_id", c.accountID != ""},
+		{"jti", c.id != ""}, // a token without one could never be revoked
 	} {
 		if !required.present {
 			return refuse(ErrMissingClaim, "token has no %s", required.name).Field(required.name)

@@ -35,7 +35,7 @@ func TestLoad(t *testing.T) {
 		{"complete", map[string]string{"REDIS_URL": "redis://x", "LIMIT": "3"}, ""},
 		{"missing", map[string]string{}, "REDIS_URL"},
 		{"empty", map[string]string{"REDIS_URL": ""}, "REDIS_URL"},
-		{"malformed", map[string]string{"REDIS_URL": "x", "LIMIT": "many"}, "Limit"},
+		{"malformed", map[string]string{"REDIS_URL": "x", "LIMIT": "many"}, "LIMIT: want int"},
 		{"out of range", map[string]string{"REDIS_URL": "x", "LIMIT": "-1"}, "LIMIT: must not be negative"},
 	}
 	for _, c := range cases {

@@ -28,6 +28,8 @@ const (
 	// batch is how many entries one read takes; accountsAtOnce how many accounts are published in parallel.
 	batch          = 128
 	accountsAtOnce = 8
+	// Concurrency is how many events are published at once at the most: what the publisher's client keeps connections for.
+	Concurrency = accountsAtOnce * accountsAtOnce
 	// retryEvery is the wait before an entry that the broker did not take, or a shard that another instance drains,
 	// is tried again.
 	retryEvery = 50 * time.Millisecond

@@ -33,8 +33,8 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 		{"empty Redis", "REDIS_URL", "", "REDIS_URL"},
 		{"no accounts", "ACCOUNTS_FILE", "-", "ACCOUNTS_FILE"},
 		{"no key", "JWT_SECRET", "-", "JWT_SECRET or JWT_KEYS_FILE"},
-		{"a port that is none", "PORT", "65536", "Port"},
-		{"a duration without unit", "STOP_TIMEOUT", "4", "StopTimeout"},
+		{"a port that is none", "PORT", "65536", "PORT"},
+		{"a duration without unit", "STOP_TIMEOUT", "4", "STOP_TIMEOUT"},
 		{"no stop timeout", "STOP_TIMEOUT", "0s", "STOP_TIMEOUT: must be greater than 0"},
 		{"no quiet period", "DRAIN_QUIET_PERIOD", "0s", "DRAIN_QUIET_PERIOD: must be greater than 0"},
 		{"a negative token life", "TOKEN_LIFE", "-1h", "TOKEN_LIFE: must be greater than 0"},
@@ -45,7 +45,7 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 		{"no trading requests", "ALPACA_TRADING_REQUESTS_PER_MINUTE", "0", "ALPACA_TRADING_REQUESTS_PER_MINUTE: must be greater than 0"},
 		{"a negative reserve", "CANCEL_RESERVE", "-1", "CANCEL_RESERVE: must be from 0 to below"},
 		{"a reserve of everything", "CANCEL_RESERVE", "200", "CANCEL_RESERVE: must be from 0 to below"},
-		{"a limit that is no number", "ORDERS_PER_MINUTE", "many", "OrdersPerMinute"},
+		{"a limit that is no number", "ORDERS_PER_MINUTE", "many", "ORDERS_PER_MINUTE"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

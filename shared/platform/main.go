@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 	"knative.dev/pkg/signals"
 
@@ -60,6 +61,7 @@ func run(ctx context.Context, name string, logs io.Writer, base *Config, build f
 		return exitUsage
 	}
 	logger = logger.Named(name)
+	redis.SetLogger(redisLog{logger})
 	registry := telemetry.NewRegistry()
 	dependencies := NewDependencies(logger, registry, registry, clock.System{})
 	function, err := build(dependencies)

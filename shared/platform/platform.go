@@ -59,6 +59,7 @@ type Platform struct {
 	Relay *outbox.Relay
 
 	limits       *bucket.Limits
+	sink         *http.Transport // to the broker; nil without a sink
 	dependencies Dependencies
 	life         context.Context //nolint:containedctx // of the background work: it ends with Stop, not with a request
 	cancel       context.CancelFunc
@@ -102,7 +103,8 @@ func (p *Platform) openRelay() error {
 	if p.Config.Sink == "" {
 		return nil
 	}
-	publisher, err := event.NewPublisher(p.Config.Sink, nil)
+	p.sink = &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: outbox.Concurrency, IdleConnTimeout: time.Minute}
+	publisher, err := event.NewPublisher(p.Config.Sink, &http.Client{Transport: p.sink, Timeout: event.DefaultPublishTimeout})
 	if err != nil {
 		return fmt.Errorf("K_SINK: %w", err)
 	}
@@ -171,10 +173,19 @@ func (p *Platform) warm(ctx context.Context) {
 // Stop ends the background work, publishes what is left in the outbox, and closes the connections.
 func (p *Platform) Stop(ctx context.Context) error {
 	p.cancel()
-	p.background.Wait()
+	done := make(chan struct{})
+	go func() {
+		p.background.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done(): // what does not end in time must not keep the process
+	}
 	var flushErr error
 	if p.Relay != nil {
 		flushErr = p.Relay.Flush(ctx)
+		p.sink.CloseIdleConnections()
 	}
 	p.Alpaca.Close()
 	return errors.Join(flushErr, p.Redis.Close())

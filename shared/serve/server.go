@@ -80,7 +80,9 @@ func (s *Server) Start(ctx context.Context) error {
 	}()
 	if err := s.function.Start(ctx); err != nil {
 		s.closeNow()
-		return fmt.Errorf("start: %w", err)
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.StopTimeout)
+		defer cancel()
+		return errors.Join(fmt.Errorf("start: %w", err), s.function.Stop(stopping)) // a part of it may have begun
 	}
 	s.started.Store(true)
 	s.config.Logger.Info("started")
