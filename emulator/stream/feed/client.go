@@ -104,6 +104,7 @@ func (c *client) subscribe(wanted *request) {
 		c.refuse(ErrSymbolLimit)
 		return
 	}
+	c.hub.observe()
 	c.feed.change(c, next, c.hub.Clock.Now())
 	c.hub.stir()
 }

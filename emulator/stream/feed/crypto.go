@@ -36,7 +36,7 @@ func (c *cryptoFeed) tick(f *feed, from, to time.Time) {
 			continue
 		}
 		c.quotesAndBook(f, w, to)
-		c.trades(f, w, to)
+		c.trades(f, w, from, to)
 		c.bars(f, w, from, to)
 		c.pricing(f, w, from, to)
 	}
@@ -52,7 +52,7 @@ func (c *cryptoFeed) look(w *watch, at time.Time) {
 		return
 	}
 	w.asset = found
-	w.quote, w.trade = c.Market.Quote(found, at), c.Market.Trade(found, at)
+	w.quote = c.Market.Quote(found, at)
 	w.levels = c.depth(w)
 }
 
@@ -90,16 +90,13 @@ func (c *cryptoFeed) book(w *watch, at time.Time) (*wire.Object, bool) {
 	return bookMessage(&c.message, w.symbol, w.levels.at, w.levels.bids, w.levels.asks, true), true
 }
 
-func (c *cryptoFeed) trades(f *feed, w *watch, to time.Time) {
+func (c *cryptoFeed) trades(f *feed, w *watch, from, to time.Time) {
 	if !f.wants(trades, w.symbol) {
 		return
 	}
-	trade := c.Market.Trade(w.asset, to)
-	if trade == w.trade {
-		return
+	for trade := range c.Market.Trades(w.asset, since(from, to)) {
+		f.publish(trades, c.tradeMessage(w.symbol, &trade), w.symbol)
 	}
-	w.trade = trade
-	f.publish(trades, c.tradeMessage(w.symbol, &trade), w.symbol)
 }
 
 // bars publishes the bars of the minute and of the day so far with each minute, and half a minute later those that late
@@ -108,42 +105,45 @@ func (c *cryptoFeed) bars(f *feed, w *watch, from, to time.Time) {
 	const half = 30 * time.Second
 	for at := range steps(from, to, half) {
 		end := at.Truncate(time.Minute)
-		whole := end.Equal(at)
-		if whole && f.wants(bars, w.symbol) {
-			c.publishBar(f, bars, "b", w, end.Add(-time.Minute), end)
+		if !end.Equal(at) {
+			if f.wants(updatedBars, w.symbol) && late(c.Seed, w.symbol, end) {
+				c.publishBar(f, updatedBars, "u", w, minute(), end)
+			}
+			continue
 		}
-		if whole && f.wants(dailyBars, w.symbol) {
-			c.publishBar(f, dailyBars, "d", w, end.Add(-1).Truncate(24*time.Hour), end)
+		if f.wants(bars, w.symbol) {
+			c.publishBar(f, bars, "b", w, minute(), end)
 		}
-		if !whole && f.wants(updatedBars, w.symbol) && late(c.Seed, w.symbol, end) {
-			c.publishBar(f, updatedBars, "u", w, end.Add(-time.Minute), end)
+		if f.wants(dailyBars, w.symbol) {
+			c.publishBar(f, dailyBars, "d", w, day(), end)
 		}
 	}
 }
 
-func (c *cryptoFeed) publishBar(f *feed, ch channel, kind string, w *watch, start, end time.Time) {
-	bar := c.Market.Bar(w.asset, start, end)
-	f.publish(ch, c.barMessage(kind, w.symbol, &bar), w.symbol)
+func (c *cryptoFeed) publishBar(f *feed, ch channel, kind string, w *watch, frame market.Timeframe, end time.Time) {
+	if bar, ok := c.barBefore(w.asset, frame, end, ""); ok {
+		f.publish(ch, c.barMessage(kind, w.symbol, &bar), w.symbol)
+	}
 }
 
 // The messages, field by field as on Alpaca's page "Real-time Crypto Data".
 
 func (c *cryptoFeed) tradeMessage(symbol string, t *market.Trade) *wire.Object {
 	taker := "B"
-	if t.ID%2 == 1 {
+	if t.TakerSells {
 		taker = "S"
 	}
-	return c.message.Reset().String("T", "t").String("S", symbol).Number("p", t.Price).Number("s", amount(t.Size)).
+	return c.message.Reset().String("T", "t").String("S", symbol).Number("p", t.Price).Number("s", t.Size).
 		Time("t", t.Time).Uint("i", t.ID).String("tks", taker)
 }
 
 func (c *cryptoFeed) quoteMessage(symbol string, q *market.Quote) *wire.Object {
-	return c.message.Reset().String("T", "q").String("S", symbol).Number("bp", q.BidPrice).Number("bs", amount(q.BidSize)).
-		Number("ap", q.AskPrice).Number("as", amount(q.AskSize)).Time("t", q.Time)
+	return c.message.Reset().String("T", "q").String("S", symbol).Number("bp", q.BidPrice).Number("bs", q.BidSize).
+		Number("ap", q.AskPrice).Number("as", q.AskSize).Time("t", q.Time)
 }
 
 func (c *cryptoFeed) barMessage(kind, symbol string, b *market.Bar) *wire.Object {
 	return c.message.Reset().String("T", kind).String("S", symbol).Number("o", b.Open).Number("h", b.High).
-		Number("l", b.Low).Number("c", b.Close).Number("v", amount(b.Volume)).Int("n", b.Trades).Number("vw", b.VWAP).
+		Number("l", b.Low).Number("c", b.Close).Number("v", b.Volume).Int("n", b.Trades).Number("vw", b.VWAP).
 		Time("t", b.Start)
 }

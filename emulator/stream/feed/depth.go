@@ -78,15 +78,12 @@ func (c *cryptoFeed) depth(w *watch) *depth {
 		}
 		book.asks = append(book.asks, level{above, c.resting(w, above)})
 	}
-	book.bids[0].size, book.asks[0].size = amount(w.quote.BidSize), amount(w.quote.AskSize)
+	book.bids[0].size, book.asks[0].size = w.quote.BidSize, w.quote.AskSize
 	return book
 }
 
 // resting returns the size that rests at a price.
 func (c *cryptoFeed) resting(w *watch, price decimal.Decimal) decimal.Decimal {
-	hash := c.Seed
-	for _, digit := range []byte(w.symbol + price.String()) {
-		hash = mix(hash, uint64(digit))
-	}
+	hash := mix(c.Seed, hashOf(w.symbol+price.String()))
 	return udecimal.MustFromInt64(1+int64(hash%50_000), 4)
 }

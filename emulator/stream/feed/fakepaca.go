@@ -42,10 +42,13 @@ func testMoment(at time.Time) (market.Trade, market.Quote) {
 	dice := mix(uint64(at.Unix()), 1)
 	price := udecimal.MustFromInt64(13_300+int64(dice%300), 2)
 	tick := udecimal.MustFromInt64(1+int64(dice>>16%5), 2)
-	trade := market.Trade{Time: at, Price: price, Size: 1 + int64(dice>>24%100), ID: uint64(at.Unix()), Exchange: "O"}
+	trade := market.Trade{
+		Time: at, Price: price, Size: decimal.FromInt(int64(1 + dice>>24%100)), ID: uint64(at.Unix()),
+		Exchange: "O", Conditions: "@",
+	}
 	quote := market.Quote{
 		Time: at, BidPrice: price.Sub(tick), AskPrice: price.Add(tick), BidExchange: "O", AskExchange: "R",
-		BidSize: 1 + int64(dice>>32%9), AskSize: 1 + int64(dice>>40%9),
+		BidSize: decimal.FromInt(int64(1 + dice>>32%9)), AskSize: decimal.FromInt(int64(1 + dice>>40%9)),
 	}
 	return trade, quote
 }
@@ -53,7 +56,7 @@ func testMoment(at time.Time) (market.Trade, market.Quote) {
 // testBar returns the bar of the minute that ends at a time, from its trades.
 func testBar(end time.Time) market.Bar {
 	bar := market.Bar{Start: end.Add(-time.Minute)}
-	turnover := decimal.FromInt(0)
+	var turnover decimal.Decimal
 	for at := bar.Start; at.Before(end); at = at.Add(testStep) {
 		trade, _ := testMoment(at)
 		if bar.Trades == 0 {
@@ -62,10 +65,10 @@ func testBar(end time.Time) market.Bar {
 		bar.High, bar.Low = udecimal.Max(bar.High, trade.Price), udecimal.Min(bar.Low, trade.Price)
 		bar.Close = trade.Price
 		bar.Trades++
-		bar.Volume += trade.Size
-		turnover = turnover.Add(trade.Price.Mul(decimal.FromInt(trade.Size)))
+		bar.Volume = bar.Volume.Add(trade.Size)
+		turnover = turnover.Add(trade.Price.Mul(trade.Size))
 	}
-	if mean, err := turnover.Div(decimal.FromInt(bar.Volume)); err == nil {
+	if mean, err := turnover.Div(bar.Volume); err == nil {
 		bar.VWAP = mean.RoundHAZ(6)
 	}
 	return bar

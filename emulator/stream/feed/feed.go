@@ -18,8 +18,8 @@ type feed struct {
 	mu        sync.Mutex
 	listeners map[*client]struct{} // those with any subscription
 	topics    [channelCount]topic
-	watched   []*watch // what the source walks: every symbol that somebody wants, in order
-	stale     bool     // watched must be made anew
+	watched   []*watch  // what the source walks: every symbol that somebody wants, in order
+	stale     bool      // watched must be made anew
 	last      time.Time // up to when the listeners know what happened
 }
 

@@ -38,6 +38,7 @@ const (
 type world struct {
 	tb    testing.TB
 	hub   *feed.Hub
+	venue *exchange.Exchange
 	clock *clock.Fake
 	url   string
 }
@@ -89,7 +90,7 @@ func start(tb testing.TB, change func(*feed.Settings)) *world {
 		server.Close()
 		door.Wait()
 	})
-	return &world{tb: tb, hub: hub, clock: base, url: "ws" + strings.TrimPrefix(server.URL, "http")}
+	return &world{tb: tb, hub: hub, venue: venue, clock: base, url: "ws" + strings.TrimPrefix(server.URL, "http")}
 }
 
 // peer is a client at the wire.

@@ -143,6 +143,7 @@ func (h *Hub) walk(ctx context.Context) {
 	ticker := time.NewTicker(h.settings.Interval)
 	defer ticker.Stop()
 	for {
+		h.observe()
 		listening := false
 		for _, f := range h.feeds {
 			listening = f.tick(h.Clock.Now()) || listening

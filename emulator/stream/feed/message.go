@@ -1,6 +1,8 @@
 package feed
 
 import (
+	"math"
+	"strings"
 	"time"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/market"
@@ -12,30 +14,30 @@ import (
 
 func stockTrade(o *wire.Object, symbol string, t *market.Trade, tape string) *wire.Object {
 	return o.Reset().String("T", "t").String("S", symbol).Uint("i", t.ID).String("x", t.Exchange).Number("p", t.Price).
-		Int("s", t.Size).Strings("c", []string{"@"}).Time("t", t.Time).String("z", tape)
+		Int("s", whole(t.Size)).Strings("c", letters(t.Conditions)).Time("t", t.Time).String("z", tape)
 }
 
 func stockQuote(o *wire.Object, symbol string, q *market.Quote, tape string) *wire.Object {
 	return o.Reset().String("T", "q").String("S", symbol).String("bx", q.BidExchange).Number("bp", q.BidPrice).
-		Int("bs", q.BidSize).String("ax", q.AskExchange).Number("ap", q.AskPrice).Int("as", q.AskSize).
+		Int("bs", whole(q.BidSize)).String("ax", q.AskExchange).Number("ap", q.AskPrice).Int("as", whole(q.AskSize)).
 		Strings("c", []string{"R"}).String("z", tape).Time("t", q.Time)
 }
 
 func stockBar(o *wire.Object, kind, symbol string, b *market.Bar) *wire.Object {
 	return o.Reset().String("T", kind).String("S", symbol).Number("o", b.Open).Number("h", b.High).Number("l", b.Low).
-		Number("c", b.Close).Int("v", b.Volume).Int("n", b.Trades).Number("vw", b.VWAP).Time("t", b.Start)
+		Number("c", b.Close).Int("v", whole(b.Volume)).Int("n", b.Trades).Number("vw", b.VWAP).Time("t", b.Start)
 }
 
 func cancellation(o *wire.Object, symbol string, t *market.Trade, tape string, at time.Time) *wire.Object {
 	return o.Reset().String("T", "x").String("S", symbol).Uint("i", t.ID).String("x", t.Exchange).Number("p", t.Price).
-		Int("s", t.Size).String("a", "C").Time("t", at).String("z", tape)
+		Int("s", whole(t.Size)).String("a", "C").Time("t", at).String("z", tape)
 }
 
 // correction corrects a trade's size; the corrected trade has an ID of its own.
 func correction(o *wire.Object, symbol string, t *market.Trade, tape string, at time.Time) *wire.Object {
 	return o.Reset().String("T", "c").String("S", symbol).String("x", t.Exchange).
-		Uint("oi", t.ID).Number("op", t.Price).Int("os", t.Size).Strings("oc", []string{"@"}).
-		Uint("ci", t.ID+1<<47).Number("cp", t.Price).Int("cs", t.Size+1).Strings("cc", []string{"@"}).
+		Uint("oi", t.ID).Number("op", t.Price).Int("os", whole(t.Size)).Strings("oc", letters(t.Conditions)).
+		Uint("ci", t.ID+1<<47).Number("cp", t.Price).Int("cs", whole(t.Size.Add64(1))).Strings("cc", letters(t.Conditions)).
 		Time("t", at).String("z", tape)
 }
 
@@ -64,4 +66,16 @@ func band(o *wire.Object, symbol, tape string, price decimal.Decimal, at time.Ti
 
 func imbalance(o *wire.Object, symbol, tape string, price decimal.Decimal, at time.Time) *wire.Object {
 	return o.Reset().String("T", "i").String("S", symbol).Number("p", price).Time("t", at).String("z", tape)
+}
+
+// letters are the sale conditions of a trade, one letter each.
+func letters(conditions string) []string { return strings.Split(conditions, "") }
+
+// whole returns a size of stocks or contracts, which Alpaca writes as an integer.
+func whole(size decimal.Decimal) int64 {
+	units, err := size.Trunc(0).Int64()
+	if err != nil { // beyond 9.2e18
+		return math.MaxInt64
+	}
+	return units
 }

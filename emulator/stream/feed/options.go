@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"math"
 	"time"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
@@ -13,26 +14,47 @@ import (
 type optionFeed struct {
 	bookless
 	World
+	date    string // on which the symbols were drawn up
 	message wire.Object
 }
 
-// symbols is empty: a star, which only trades may have, stands for so many contracts that each tick draws some of them.
-func (*optionFeed) symbols() []string { return nil }
+// symbols returns the contracts that a star stands for, which only trades may have: of all that are listed those near the
+// money that expire next, because the others hardly trade.
+func (o *optionFeed) symbols() []string {
+	now := o.Clock.Now()
+	o.date = dateIn(now, o.Clock.Calendar)
+	expirations := o.Catalogue.Expirations(now)
+	if len(expirations) == 0 {
+		return nil
+	}
+	var symbols []string
+	for _, underlying := range o.Catalogue.Underlyings() {
+		spot := o.Market.Price(underlying, now).InexactFloat64()
+		for contract := range o.Catalogue.ChainOf(underlying, expirations[:1]) {
+			const near = 0.02
+			if math.Abs(contract.Contract.Strike.InexactFloat64()/spot-1) < near {
+				symbols = append(symbols, contract.Symbol)
+			}
+		}
+	}
+	return symbols
+}
 
-// drawn is how many contracts trade in a tick for those who listen to all.
-const drawn = 8
+func dateIn(t time.Time, calendar *session.Calendar) string {
+	return t.In(calendar.Location()).Format(time.DateOnly)
+}
 
 func (o *optionFeed) tick(f *feed, from, to time.Time) {
 	for _, w := range f.watched {
 		o.look(w, from)
-		if w.asset == nil || w.asset.Contract.Expired(to) || o.Clock.Phase(to) != session.Regular {
+		if w.asset == nil || w.asset.Contract.Expired(to) {
 			continue
 		}
 		o.quotes(f, w, to)
-		o.trades(f, w, to)
+		o.trades(f, w, from, to)
 	}
-	if len(f.topics[trades].all) > 0 && to.After(from) && o.Clock.Phase(to) == session.Regular {
-		o.draw(f, to)
+	if o.date != "" && o.date != dateIn(o.Clock.Now(), o.Clock.Calendar) {
+		f.stale = true // other contracts are next to expire
 	}
 }
 
@@ -46,7 +68,7 @@ func (o *optionFeed) look(w *watch, at time.Time) {
 		return
 	}
 	w.asset = found
-	w.quote, w.trade = o.Market.Quote(found, at), o.Market.Trade(found, at)
+	w.quote = o.Market.Quote(found, at)
 }
 
 func (o *optionFeed) quotes(f *feed, w *watch, to time.Time) {
@@ -63,52 +85,16 @@ func (o *optionFeed) quotes(f *feed, w *watch, to time.Time) {
 		String("ax", quote.AskExchange).Number("ap", quote.AskPrice).Int("as", whole(quote.AskSize)).String("c", "A"), w.symbol)
 }
 
-func (o *optionFeed) trades(f *feed, w *watch, to time.Time) {
+func (o *optionFeed) trades(f *feed, w *watch, from, to time.Time) {
 	if !f.wants(trades, w.symbol) {
 		return
 	}
-	trade := o.Market.Trade(w.asset, to)
-	if trade == w.trade {
-		return
+	for trade := range o.Market.Trades(w.asset, since(from, to)) {
+		f.publish(trades, o.tradeMessage(w.symbol, &trade), w.symbol)
 	}
-	w.trade = trade
-	f.publish(trades, o.tradeMessage(w.symbol, &trade), w.symbol)
 }
 
 func (o *optionFeed) tradeMessage(symbol string, t *market.Trade) *wire.Object {
 	return o.message.Reset().String("T", "t").String("S", symbol).Time("t", t.Time).Number("p", t.Price).
-		Int("s", whole(t.Size)).String("x", t.Exchange).String("c", "I")
-}
-
-// draw publishes the trades of a few contracts of the nearest expiration to those who listen to all.
-func (o *optionFeed) draw(f *feed, to time.Time) {
-	underlyings := o.Catalogue.Underlyings()
-	expirations := o.Catalogue.Expirations(to)
-	if len(underlyings) == 0 || len(expirations) == 0 {
-		return
-	}
-	for i := range uint64(drawn) {
-		dice := mix(o.Seed+i, uint64(to.UnixNano()))
-		contract := o.pick(underlyings[dice%uint64(len(underlyings))], expirations[:1], dice>>32)
-		if contract == nil || len(f.topics[trades].bySymbol[contract.Symbol]) > 0 {
-			continue // who listens by name has heard of it
-		}
-		trade := o.Market.Trade(contract, to)
-		f.publish(trades, o.tradeMessage(contract.Symbol, &trade), contract.Symbol)
-	}
-}
-
-// pick returns one contract of a chain.
-func (o *optionFeed) pick(underlying *asset.Asset, expirations []time.Time, dice uint64) *asset.Asset {
-	var picked *asset.Asset
-	const length = 64 // about what one expiration has
-	skip := dice % length
-	for contract := range o.Catalogue.ChainOf(underlying, expirations) {
-		picked = contract
-		if skip == 0 {
-			break
-		}
-		skip--
-	}
-	return picked
+		Int("s", whole(t.Size)).String("x", t.Exchange).String("c", t.Conditions)
 }

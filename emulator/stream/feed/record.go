@@ -27,13 +27,16 @@ type entry struct {
 	what incident
 }
 
-// record is the list of incidents of each stock. It may be used concurrently.
+// record is the list of incidents of each symbol. It may be used concurrently.
 type record struct {
 	mu       sync.RWMutex
 	bySymbol map[string][]entry
+	halted   map[string]bool
 }
 
-func newRecord() *record { return &record{bySymbol: make(map[string][]entry)} }
+func newRecord() *record {
+	return &record{bySymbol: make(map[string][]entry), halted: make(map[string]bool)}
+}
 
 func (r *record) add(symbol string, e entry) {
 	r.mu.Lock()
@@ -41,7 +44,29 @@ func (r *record) add(symbol string, e entry) {
 	r.bySymbol[symbol] = append(r.bySymbol[symbol], e)
 }
 
-// until returns the incidents of a stock up to a time. The slice must not be changed.
+// observe enters the halts that began or ended since it was called last, given those in force.
+func (r *record) observe(halts []string, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(halts)+len(r.halted) == 0 {
+		return
+	}
+	still := make(map[string]bool, len(halts))
+	for _, symbol := range halts {
+		still[symbol] = true
+		if !r.halted[symbol] {
+			r.bySymbol[symbol] = append(r.bySymbol[symbol], entry{now, halt})
+		}
+	}
+	for symbol := range r.halted {
+		if !still[symbol] {
+			r.bySymbol[symbol] = append(r.bySymbol[symbol], entry{now, resume})
+		}
+	}
+	r.halted = still
+}
+
+// until returns the incidents of a symbol up to a time. The slice must not be changed.
 func (r *record) until(symbol string, at time.Time) []entry {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -62,30 +87,20 @@ func halted(entries []entry) bool {
 	return false
 }
 
-// Halt stops the trades and bars of a stock on all stock streams, with a status, a price band and order imbalances, until
-// Resume. Halting what is halted does nothing. ErrUnknownSymbol.
-func (h *Hub) Halt(symbol string) error { return h.happen(symbol, halt) }
-
-// Resume lets a halted stock trade again. ErrUnknownSymbol.
-func (h *Hub) Resume(symbol string) error { return h.happen(symbol, resume) }
-
 // CancelTrade cancels a stock's last trade on all stock streams. ErrUnknownSymbol.
 func (h *Hub) CancelTrade(symbol string) error { return h.happen(symbol, cancelTrade) }
 
 // CorrectTrade corrects the size of a stock's last trade on all stock streams. ErrUnknownSymbol.
 func (h *Hub) CorrectTrade(symbol string) error { return h.happen(symbol, correctTrade) }
 
-// Halted reports whether a stock is halted.
-func (h *Hub) Halted(symbol string) bool { return halted(h.record.until(symbol, h.Clock.Now())) }
-
 func (h *Hub) happen(symbol string, what incident) error {
 	found, ok := h.Catalogue.Find(symbol)
 	if !ok || found.Class != asset.Equity || found.Symbol != symbol {
 		return fmt.Errorf("%w: %q", ErrUnknownSymbol, symbol)
 	}
-	if (what == halt || what == resume) && h.Halted(symbol) == (what == halt) {
-		return nil
-	}
 	h.record.add(symbol, entry{h.Clock.Now(), what})
 	return nil
 }
+
+// observe takes notice of the exchange's halts.
+func (h *Hub) observe() { h.record.observe(h.Gate.Accounts.Halted(), h.Clock.Now()) }

@@ -59,7 +59,7 @@ func openRequest(codec socket.Codec, message []byte) (func(name string, target a
 func reader[R ~[]byte](fields map[string]R, unmarshal func([]byte, any) error) func(string, any) error {
 	return func(name string, target any) error {
 		raw, ok := fields[name]
-		if !ok {
+		if !ok || len(raw) == 0 { // the MessagePack library leaves nothing of a null
 			return nil
 		}
 		return unmarshal(raw, target)

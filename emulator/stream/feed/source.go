@@ -1,13 +1,13 @@
 package feed
 
 import (
+	"hash/fnv"
 	"iter"
 	"time"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
 	"github.com/opitios-ai/alpaca-knative/emulator/market"
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
-	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
 
 // source makes the messages of a class of feeds. Its methods are called with the feed locked.
@@ -26,7 +26,7 @@ type watch struct {
 	looked  bool         // the rest is set
 	asset   *asset.Asset // nil when there is no such thing
 	quote   market.Quote
-	trade   market.Trade
+	trade   market.Trade // the last one; stocks only
 	levels  *depth
 	entries int // of the record that were told
 }
@@ -82,6 +82,13 @@ func symbolsOf(all []*asset.Asset, class asset.Class) []string {
 	return symbols
 }
 
+// hashOf hashes a symbol.
+func hashOf(symbol string) uint64 {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(symbol)) // never fails
+	return hash.Sum64()
+}
+
 // mix hashes two words into one (SplitMix64's finalizer).
 func mix(a, b uint64) uint64 {
 	x := a ^ b*0x9E3779B97F4A7C15
@@ -89,8 +96,3 @@ func mix(a, b uint64) uint64 {
 	x = (x ^ x>>27) * 0x94D049BB133111EB
 	return x ^ x>>31
 }
-
-// amount returns a size as a number that may have a fraction, whole as one that has none.
-func amount(size int64) decimal.Decimal { return decimal.FromInt(size) }
-
-func whole(size int64) int64 { return size }

@@ -1,0 +1,74 @@
+package feed_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestAcknowledgements checks that an answer has every key of its endpoint as an array, in Alpaca's order.
+func TestAcknowledgements(t *testing.T) {
+	t.Parallel()
+	w := start(t, nil)
+	stocks := `{"T":"subscription","trades":["AAPL"],"quotes":[],"bars":[],"updatedBars":[],"dailyBars":[],"statuses":[],` +
+		`"lulds":[],"corrections":["AAPL"],"cancelErrors":["AAPL"],"imbalances":[]}`
+	crypto := `{"T":"subscription","trades":["BTC/USD"],"quotes":[],"orderbooks":[],"bars":[],"updatedBars":[],"dailyBars":[]}`
+	for _, c := range []struct{ path, symbol, want string }{
+		{"/v2/iex", "AAPL", stocks},
+		{"/v2/sip", "AAPL", stocks},
+		{"/v2/delayed_sip", "AAPL", stocks},
+		{"/v1beta1/boats", "AAPL", stocks},
+		{"/v1beta1/overnight", "AAPL", stocks},
+		{"/v2/test", "FAKEPACA", `{"T":"subscription","trades":["FAKEPACA"],"quotes":[],"bars":[]}`},
+		{"/v1beta3/crypto/us", "BTC/USD", crypto},
+		{"/v1beta3/crypto/us-1", "BTC/USD", crypto},
+		{"/v1beta3/crypto/us-2", "BTC/USD", crypto},
+		{"/v1beta3/crypto/eu-1", "BTC/USD", crypto},
+		{"/v1beta3/crypto/bs-1", "BTC/USD", crypto},
+		{"/v1beta3/crypto/global", "BTC-PERP", strings.NewReplacer("BTC/USD", "BTC-PERP", `[]}`, `[],"pricing":[]}`).Replace(crypto)},
+		{"/v1beta1/opra", "AAPL261218C00250000", `{"T":"subscription","trades":["AAPL261218C00250000"],"quotes":[]}`},
+		{"/v1beta1/indicative", "AAPL261218C00250000", `{"T":"subscription","trades":["AAPL261218C00250000"],"quotes":[]}`},
+	} {
+		t.Run(c.path, func(t *testing.T) {
+			w := &world{tb: t, hub: w.hub, clock: w.clock, url: w.url}
+			p := w.enter(c.path, packed())
+			p.send(`{"action":"subscribe","trades":["` + c.symbol + `"],"news":null}`)
+			p.expect(c.want)
+			p.close()
+			w.left()
+		})
+	}
+	p := w.enter("/v1beta1/news", nil)
+	p.send(`{"action":"subscribe","news":["*","AAPL"]}`)
+	p.expect(`{"T":"subscription","news":["*","AAPL"]}`)
+}
+
+func TestSubscriptionsAddUp(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil).enter("/v2/test", nil)
+	for _, c := range []struct{ send, want string }{
+		{`{"action":"subscribe"}`, `{"T":"subscription","trades":[],"quotes":[],"bars":[]}`},
+		{`{"action":"subscribe","trades":["B","A"],"quotes":["*"]}`, `{"T":"subscription","trades":["A","B"],"quotes":["*"],"bars":[]}`},
+		{`{"action":"subscribe","trades":["C","A"],"bars":["A"]}`, `{"T":"subscription","trades":["A","B","C"],"quotes":["*"],"bars":["A"]}`},
+		{`{"action":"unsubscribe","trades":["A","Z"],"quotes":["A"]}`, `{"T":"subscription","trades":["B","C"],"quotes":["*"],"bars":["A"]}`},
+		{`{"action":"subscribe","lulds":["A"]}`, refusal(410, "invalid subscribe action for this feed")},
+		{`{"action":"unsubscribe","trades":["B","C"],"quotes":["*"],"bars":["A"]}`, `{"T":"subscription","trades":[],"quotes":[],"bars":[]}`},
+	} {
+		p.send(c.send)
+		p.expect(c.want)
+	}
+}
+
+// TestLongSubscription sends a message of 100 kB, far beyond what WebSocket libraries read by default.
+func TestLongSubscription(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil).enter("/v2/sip", nil)
+	symbols := make([]string, 0, 17_576)
+	for i := range 26 * 26 * 26 {
+		symbols = append(symbols, `"`+string([]byte{'A' + byte(i/676), 'A' + byte(i/26%26), 'A' + byte(i%26)})+`"`)
+	}
+	p.send(`{"action":"subscribe","quotes":[` + strings.Join(symbols, ",") + `]}`)
+	ack := p.skipTo("subscription")
+	if got := len(ack["quotes"].([]any)); got != len(symbols) {
+		t.Errorf("%d quotes, want %d", got, len(symbols))
+	}
+}
