@@ -62,6 +62,14 @@ func (a *Account) settle(traded *asset.Asset, signed, price decimal.Decimal) {
 	}
 }
 
+// charge takes a fee; coins stay part of what the position cost.
+func (a *Account) charge(traded *asset.Asset, coins, dollars decimal.Decimal) {
+	a.cash = a.cash.Sub(dollars)
+	if held := a.holdings[traded.Symbol]; held != nil {
+		held.qty = held.qty.Sub(coins)
+	}
+}
+
 func (a *Account) positionQty(symbol string) decimal.Decimal {
 	if held := a.holdings[symbol]; held != nil {
 		return held.qty

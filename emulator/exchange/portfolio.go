@@ -46,7 +46,8 @@ func undo(positions map[string]holding, fill *Event) decimal.Decimal {
 	}
 	symbol := fill.Order.Asset.Symbol
 	held := positions[symbol]
-	held.asset, held.qty = fill.Order.Asset, held.qty.Sub(signed)
+	coins, dollars := fee(fill.Order.Asset, fill.Order.Side, *fill.Qty, *fill.Price)
+	held.asset, held.qty = fill.Order.Asset, held.qty.Sub(signed).Add(coins)
 	positions[symbol] = held
-	return signed.Mul(*fill.Price)
+	return signed.Mul(*fill.Price).Add(dollars)
 }

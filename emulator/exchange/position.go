@@ -146,6 +146,9 @@ func (a *Account) close(held *holding, qty decimal.Decimal, now time.Time) (Orde
 	request := OrderRequest{
 		Symbol: held.asset.Symbol, Qty: Amount{&qty}, Side: held.closingSide(), Type: Market, TimeInForce: Day,
 	}
+	if held.asset.Class == asset.Crypto {
+		request.TimeInForce = GoodTillCanceled
+	}
 	if err := request.checkShape(); err != nil {
 		return Order{}, err
 	}

@@ -16,6 +16,9 @@ func (r *OrderRequest) checkAsset(a *asset.Asset) error {
 	if !a.Tradable {
 		return wire.Forbidden("asset %q is not tradable", a.Symbol)
 	}
+	if err := r.checkClassOf(a); err != nil || a.Class == asset.Crypto {
+		return err
+	}
 	if err := checkIncrement("limit_price", r.LimitPrice.Value); err != nil {
 		return err
 	}
@@ -137,6 +140,9 @@ func (a *Account) checkOpposite(candidate *entry) error {
 func (a *Account) checkShort(candidate *entry, equity decimal.Decimal) error {
 	if candidate.Intent != SellToOpen {
 		return nil
+	}
+	if coin := candidate.Asset.Pair; coin != nil {
+		return wire.Forbidden("insufficient balance for %s (requested: %s, available: 0)", coin.Base, candidate.remaining())
 	}
 	if candidate.Notional != nil || !candidate.Qty.Trunc(0).Equal(*candidate.Qty) {
 		return wire.Unprocessable("fractional orders cannot be sold short")

@@ -85,6 +85,9 @@ func (a *Account) admit(candidate *entry, now time.Time) error {
 	if err := a.checkShort(candidate, v.equity); err != nil {
 		return err
 	}
+	if candidate.Asset.Class == asset.Crypto {
+		return a.checkCryptoCost(candidate, v)
+	}
 	return a.checkBuyingPower(candidate, a.buyingPower(v))
 }
 
@@ -223,6 +226,9 @@ func (a *Account) later(delay time.Duration, e *entry, run func(*entry, time.Tim
 
 // eligible reports whether the order can execute in a phase of the day.
 func (e *entry) eligible(phase session.Phase) bool {
+	if e.Asset.Class == asset.Crypto {
+		return true // crypto trades around the clock
+	}
 	if e.TimeInForce == AtOpen {
 		return false // until the auction
 	}

@@ -21,11 +21,13 @@ func (a *Account) acknowledge(e *entry, now time.Time) {
 
 // execute fills the order, or a part of it, at a price.
 func (a *Account) execute(e *entry, qty, price decimal.Decimal, now time.Time) {
+	coins, dollars := fee(e.Asset, e.Side, qty, price)
 	signed := qty
 	if e.Side == Sell {
 		signed = qty.Neg()
 	}
 	a.settle(e.Asset, signed, price)
+	a.charge(e.Asset, coins, dollars)
 	e.FilledQty = e.FilledQty.Add(qty)
 	e.filledCost = e.filledCost.Add(qty.Mul(price))
 	e.UpdatedAt = now

@@ -42,6 +42,8 @@ func (api *API) Register(mux *http.ServeMux, gate *access.Gate) {
 
 		"DELETE /v2/watchlists/{watchlist}/{symbol...}": api.removeFromWatchlist,
 
+		"GET /v3/clock":                     api.getClockV3,
+		"GET /v3/calendar/{market}":         api.getCalendarV3,
 		"GET /v2/clock":                     api.getClock,
 		"GET /v2/calendar":                  api.getCalendar,
 		"GET /v2/assets":                    api.getAssets,
