@@ -39,6 +39,12 @@ func (a *Account) Configure(body []byte) (Configuration, error) {
 	if err := json.Unmarshal(body, &changed); err != nil {
 		return Configuration{}, wire.BadBody()
 	}
+	if changed.MaxMarginMultiplier == "" { // Alpaca's Go SDK sends "" for what its caller left out
+		changed.MaxMarginMultiplier = a.configuration.MaxMarginMultiplier
+	}
+	if changed.TradeConfirmEmail == "" {
+		changed.TradeConfirmEmail = a.configuration.TradeConfirmEmail
+	}
 	if err := changed.check(); err != nil {
 		return Configuration{}, err
 	}
