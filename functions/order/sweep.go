@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/event"
 	"github.com/opitios-ai/alpaca-knative/shared/intent"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
@@ -64,7 +65,7 @@ func (f *Function) settleAbandoned(ctx context.Context, a intent.Abandoned) erro
 	if err != nil {
 		return err
 	}
-	p := &placement{account: account, assetClass: "us_equity", fingerprint: a.Fingerprint, arrived: f.Clock.Now(), causation: "sweep"}
+	p := &placement{account: account, assetClass: event.AssetClassUSEquity, fingerprint: a.Fingerprint, arrived: f.Clock.Now(), causation: "sweep"}
 	if err := json.Unmarshal(a.Body, &p.request); err != nil {
 		return err
 	}
@@ -76,6 +77,10 @@ func (f *Function) settleAbandoned(ctx context.Context, a intent.Abandoned) erro
 	switch {
 	case err == nil:
 		_, err = f.adopt(ctx, p, reservation.Token, found)
+		var refused *refusalError
+		if errors.As(err, &refused) {
+			return nil // another order has the ID: settled as well
+		}
 		return err
 	case errors.Is(err, alpaca.ErrNotFound):
 		return f.intents.Forget(ctx, p.id(), reservation.Token)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	orderfn "github.com/opitios-ai/alpaca-knative/functions/order"
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
 )
@@ -25,6 +26,7 @@ func TestCrash(t *testing.T) {
 		{"an unknown outcome is swept at once", nil, sweepUnknown},
 		{"Alpaca is away", short, sweepWhileAway},
 		{"the account is gone", short, sweepUnknownAccount},
+		{"another order has the ID by now", short, sweepMeetsAnother},
 	})
 }
 
@@ -135,6 +137,16 @@ func sweepWhileAway(s *scene) {
 	s.mustTell()
 	s.sweep() // nobody holds the intent
 	s.mustTell("accepted " + o.OrderID + ":accepted")
+}
+
+// sweepMeetsAnother: the order never arrived, and its ID was used elsewhere since. That settles it.
+func sweepMeetsAnother(s *scene) {
+	s.neverArrived(`{"qty":2,"client_order_id":"mine"}`)
+	s.venue.elsewhere(keyID(s.account), alpaca.OrderRequest{Symbol: "MSFT", Side: "buy", Type: "market", ClientOrderID: "mine"})
+	s.elapse()
+	s.sweep()
+	s.mustTell("rejected mine:rejected")
+	s.mustFail(s.place(`{"qty":2,"client_order_id":"mine"}`), problem.IdempotencyMismatch)
 }
 
 // sweepUnknownAccount: an account that was taken out of the file keeps its intents, and comes back to them.
