@@ -75,7 +75,7 @@ func TestMessages(t *testing.T) {
 		}},
 		{"crypto bars", "/v1beta3/crypto/us", `"bars":["*"],"dailyBars":["BTC/USD"]`, "", time.Minute, map[string]string{"b": bar, "d": bar}},
 		{"updated crypto bars", "/v1beta3/crypto/us", `"updatedBars":["BTC/USD"]`, "BTC/USD", 5 * time.Minute, map[string]string{"u": bar}},
-		{"perpetual futures", "/v1beta3/crypto/global", `"pricing":["BTC-PERP"]`, "BTC-PERP", time.Second, map[string]string{"p": "S T fr ft ip mp oi t x"}},
+		{"perpetual futures", "/v1beta1/crypto-perps/global", `"pricing":["BTC-PERP"]`, "BTC-PERP", time.Second, map[string]string{"p": "S T fr ft ip mp oi t x"}},
 		{"option quotes", "/v1beta1/opra", `"quotes":["` + contract + `"]`, contract, time.Second, map[string]string{"q": "S T ap as ax bp bs bx c t"}},
 		{"all option trades", "/v1beta1/indicative", `"trades":["*"]`, "", 15 * time.Minute, map[string]string{"t": "S T c p s t x"}},
 		{"news", "/v1beta1/news", `"news":["*"]`, "", time.Minute, map[string]string{

@@ -75,10 +75,8 @@ func endpoints() []endpoint {
 	for _, location := range []string{"us", "us-1", "us-2", "eu-1", "bs-1"} {
 		list = append(list, endpoint{path: "/v1beta3/crypto/" + location, class: Crypto, channels: cryptoChannels})
 	}
-	// Perpetual futures: the address of Alpaca's Go SDK for the feed "global".
-	return append(list, endpoint{
-		path: "/v1beta3/crypto/global", class: Crypto, channels: append(cryptoChannels[:len(cryptoChannels):len(cryptoChannels)], pricing),
-	})
+	perpetualChannels := append(cryptoChannels[:len(cryptoChannels):len(cryptoChannels)], pricing)
+	return append(list, endpoint{path: "/v1beta1/crypto-perps/global", class: Crypto, channels: perpetualChannels})
 }
 
 func (e *endpoint) has(wanted channel) bool {

@@ -24,7 +24,7 @@ func TestAcknowledgements(t *testing.T) {
 		{"/v1beta3/crypto/us-2", "BTC/USD", crypto},
 		{"/v1beta3/crypto/eu-1", "BTC/USD", crypto},
 		{"/v1beta3/crypto/bs-1", "BTC/USD", crypto},
-		{"/v1beta3/crypto/global", "BTC-PERP", strings.NewReplacer("BTC/USD", "BTC-PERP", `[]}`, `[],"pricing":[]}`).Replace(crypto)},
+		{"/v1beta1/crypto-perps/global", "BTC-PERP", strings.NewReplacer("BTC/USD", "BTC-PERP", `[]}`, `[],"pricing":[]}`).Replace(crypto)},
 		{"/v1beta1/opra", "AAPL261218C00250000", `{"T":"subscription","trades":["AAPL261218C00250000"],"quotes":[]}`},
 		{"/v1beta1/indicative", "AAPL261218C00250000", `{"T":"subscription","trades":["AAPL261218C00250000"],"quotes":[]}`},
 	} {
