@@ -31,7 +31,7 @@ type Asset struct {
 	Name         string
 	Exchange     string
 	Tradable     bool
-	Marginable   bool
+	Marginable   bool //nolint:misspell // Alpaca's word
 	Shortable    bool
 	EasyToBorrow bool
 	Fractionable bool

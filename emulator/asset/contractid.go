@@ -23,7 +23,7 @@ func (c *Catalogue) contractID(contract *Contract) string {
 	if err != nil { // cannot happen: strikes are below 100,000
 		thousandths = 0
 	}
-	packed := uint64(c.byRoot[contract.Root])<<44 | uint64(days)<<28 | uint64(thousandths)<<1 //nolint:gosec // all positive
+	packed := uint64(c.byRoot[contract.Root])<<44 | uint64(days)<<28 | uint64(thousandths)<<1 // all positive
 	if contract.Type == Put {
 		packed |= 1
 	}
@@ -62,7 +62,7 @@ func (c *Catalogue) contractByID(text string) (*Asset, bool) {
 	if contractUUID(packed) != id {
 		return nil, false
 	}
-	underlying, days := int(packed>>44), int64(packed>>28&0xFFFF) //nolint:gosec // both are below 2^16
+	underlying, days := int(packed>>44), int64(packed>>28&0xFFFF) // both are below 2^16
 	if underlying >= len(c.underlyings) {
 		return nil, false
 	}

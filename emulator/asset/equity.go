@@ -42,7 +42,7 @@ func parseEquity(line string) (*Asset, error) {
 		return nil, err
 	}
 	listed.Class, listed.Exchange = Equity, columns[1]
-	listed.Marginable, listed.Shortable, listed.EasyToBorrow = true, true, true
+	listed.Marginable, listed.Shortable, listed.EasyToBorrow = true, true, true //nolint:misspell // Alpaca's word
 	listed.Attributes = []string{"fractional_eh_enabled", "has_options", "overnight_tradable"}
 	return listed, nil
 }

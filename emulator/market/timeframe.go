@@ -90,6 +90,7 @@ func (t Timeframe) Start(at time.Time, zone *time.Location) time.Time {
 	case Month:
 		month = time.Month((int(month)-1)/t.Count*t.Count + 1)
 		day = 1
+	default: // days begin at midnight, minutes and hours were answered above
 	}
 	return time.Date(year, month, day, 0, 0, 0, 0, zone)
 }

@@ -48,7 +48,7 @@ func (c *updatesClient) run(ctx context.Context) {
 		if c.subscription != nil {
 			signal = c.subscription.Signal()
 		}
-		alive := true
+		var alive bool
 		select {
 		case <-ctx.Done():
 			return

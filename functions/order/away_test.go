@@ -45,7 +45,7 @@ func silentRedis(t *testing.T) string {
 // TestRedisAway: an order that can't be written down is refused at once and never sent; cancels get through.
 func TestRedisAway(t *testing.T) {
 	t.Parallel()
-	for name, make := range map[string]func(*testing.T, *venue) *bench{
+	for name, build := range map[string]func(*testing.T, *venue) *bench{
 		"refuses": func(t *testing.T, v *venue) *bench { return start(t, storetest.Away(t), v.server.URL) },
 		"is silent": func(t *testing.T, v *venue) *bench {
 			return start(t, storetest.Open(t, silentRedis(t)), v.server.URL, func(c *orderfn.Config) { c.RedisTimeout = 50 * time.Millisecond })
@@ -54,7 +54,7 @@ func TestRedisAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v := startVenue(t)
-			b := make(t, v)
+			b := build(t, v)
 			answer := b.place(`{"client_order_id":"mine"}`, "Idempotency-Key", "key")
 			b.mustFail(answer, problem.Unavailable)
 			if answer.Header.Get("Retry-After") != "1" || v.count(submit)+v.count(lookUp) != 0 {

@@ -211,7 +211,7 @@ func (s *scene) loseEverything() {
 	s.t.Helper()
 	s.venue.memoryLost()
 	flush := func(ctx context.Context, node *redis.Client) error { return node.FlushAll(ctx).Err() }
-	err := error(nil)
+	var err error
 	if cluster, ok := s.redis.(*redis.ClusterClient); ok {
 		err = cluster.ForEachMaster(s.t.Context(), flush)
 	} else {

@@ -77,18 +77,18 @@ func TestClientOrderID(t *testing.T) {
 // TestFingerprint: two ways of writing the same order agree, two orders don't.
 func TestFingerprint(t *testing.T) {
 	t.Parallel()
-	print := func(class, changes string) string {
+	identify := func(class, changes string) string {
 		got, err := orderfn.Fingerprint(class, decodeOrder(t, with(t, market, changes)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return got
 	}
-	base := print(event.AssetClassUSEquity, `{}`)
+	base := identify(event.AssetClassUSEquity, `{}`)
 	for _, same := range []string{
 		`{"qty":1.0}`, `{"qty":"1"}`, `{"qty":"1.000"}`, `{"qty":1e0}`, `{"limit_price":null}`, `{"extended_hours":false}`, `{"order_class":""}`,
 	} {
-		if print(event.AssetClassUSEquity, same) != base {
+		if identify(event.AssetClassUSEquity, same) != base {
 			t.Errorf("%s has another fingerprint", same)
 		}
 	}
@@ -98,13 +98,13 @@ func TestFingerprint(t *testing.T) {
 		`{"type":"stop","stop_price":1}`, `{"time_in_force":"gtc"}`, `{"extended_hours":true}`, `{"client_order_id":"a"}`,
 		`{"take_profit":{"limit_price":1}}`, `{"stop_loss":{"limit_price":1}}`, `{"stop_loss":{"stop_price":1}}`,
 	} {
-		got := print(event.AssetClassUSEquity, other)
+		got := identify(event.AssetClassUSEquity, other)
 		if former, taken := seen[got]; taken {
 			t.Errorf("%s and %s have the same fingerprint", other, former)
 		}
 		seen[got] = other
 	}
-	if print(event.AssetClassCrypto, `{}`) == base {
+	if identify(event.AssetClassCrypto, `{}`) == base {
 		t.Error("another asset class has the same fingerprint")
 	}
 }

@@ -35,8 +35,6 @@ type outcome struct {
 	status int
 	// body is the answer's body, or a text in its place.
 	body []byte
-	// reply is the CloudEvent that a subscriber answered with.
-	reply *event.Event
 }
 
 func (o outcome) taken() bool { return o.status/100 == 2 }

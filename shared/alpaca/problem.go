@@ -132,10 +132,10 @@ func said(failed *Error, otherwise string) string {
 
 func addDetails(translated *problem.Error, failed *Error) {
 	if failed.Code != 0 {
-		translated = translated.With("alpaca_code", failed.Code)
+		_ = translated.With("alpaca_code", failed.Code)
 	}
 	if failed.RequestID != "" {
-		translated = translated.With("alpaca_request_id", failed.RequestID)
+		_ = translated.With("alpaca_request_id", failed.RequestID)
 	}
 	for _, amount := range []struct {
 		name  string
@@ -148,17 +148,17 @@ func addDetails(translated *problem.Error, failed *Error) {
 		{"held_for_orders", failed.HeldForOrders},
 	} {
 		if amount.value != nil {
-			translated = translated.With(amount.name, decimal.Number{Decimal: *amount.value})
+			_ = translated.With(amount.name, decimal.Number{Decimal: *amount.value})
 		}
 	}
 	for _, text := range []struct{ name, value string }{
 		{"symbol", failed.Symbol}, {"reject_reason", failed.RejectReason}, {"existing_order_id", failed.ExistingOrderID},
 	} {
 		if text.value != "" {
-			translated = translated.With(text.name, text.value)
+			_ = translated.With(text.name, text.value)
 		}
 	}
 	if len(failed.RelatedOrders) > 0 {
-		translated = translated.With("related_orders", failed.RelatedOrders)
+		_ = translated.With("related_orders", failed.RelatedOrders)
 	}
 }

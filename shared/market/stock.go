@@ -23,10 +23,10 @@ func ParseStock(symbol string) (string, error) {
 		return "", refuse(symbol, "it has %d characters, a stock symbol has at most %d", len(symbol), maxStock)
 	}
 	canonical := upper(symbol)
-	root, suffix := canonical, ""
+	root := canonical
 	if at := suffixAt(canonical); at >= 0 {
-		root, suffix = canonical[:at], canonical[at+1:]
-		if err := checkStockSuffix(symbol, suffix); err != nil {
+		root = canonical[:at]
+		if err := checkStockSuffix(symbol, canonical[at+1:]); err != nil {
 			return "", err
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 // Refusal is an error message of the protocol. The codes and texts are those of Alpaca's page "WebSocket Stream"; 408 and
 // 411 those of its Go SDK.
-type Refusal struct {
+type Refusal struct { //nolint:errname // it is what the server says, not how it fails
 	Code int
 	Text string
 }
