@@ -30,6 +30,12 @@ type system struct {
 // start runs a system until the test ends.
 func start(t *testing.T, change ...func(*local.Config)) *system {
 	t.Helper()
+	return startLogged(t, zaptest.NewLogger(t, zaptest.Level(zap.ErrorLevel)), change...)
+}
+
+// startLogged is start with the test's own logger.
+func startLogged(t *testing.T, logger *zap.Logger, change ...func(*local.Config)) *system {
+	t.Helper()
 	var cfg local.Config
 	if err := config.Load(&cfg, map[string]string{"ADDR": "127.0.0.1:0"}); err != nil {
 		t.Fatal(err)
@@ -37,7 +43,7 @@ func start(t *testing.T, change ...func(*local.Config)) *system {
 	for _, c := range change {
 		c(&cfg)
 	}
-	running := local.New(cfg, zaptest.NewLogger(t, zaptest.Level(zap.ErrorLevel)))
+	running := local.New(cfg, logger)
 	if err := running.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
