@@ -37,17 +37,23 @@ func parseSpan(r *http.Request) (span, error) {
 	return wanted, err
 }
 
+// readTime reads an RFC 3339 time or a date, which begins at midnight UTC.
 func readTime(query url.Values, name string) (time.Time, error) {
 	text := query.Get(name)
 	if text == "" {
 		return time.Time{}, nil
 	}
-	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
-		if parsed, err := time.Parse(layout, text); err == nil {
-			return parsed, nil
-		}
+	if parsed, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return parsed, nil
 	}
-	return time.Time{}, wire.Shape("invalid param: %s", name)
+	parsed, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return time.Time{}, wire.Shape("invalid param: %s", name)
+	}
+	if name == "until" { // a day that is named last belongs to the span
+		parsed = parsed.AddDate(0, 0, 1).Add(-1)
+	}
+	return parsed, nil
 }
 
 func readID(query url.Values, name string) (ulid.ULID, error) {

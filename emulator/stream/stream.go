@@ -58,7 +58,7 @@ func (s *Streams) Register(mux *http.ServeMux) {
 // their requests.
 func (s *Streams) Run(ctx context.Context) {
 	s.Hub.Run(ctx)
-	s.door.Wait()
+	s.door.Close()
 }
 
 // Open returns how many streams of each kind are open.

@@ -88,7 +88,7 @@ func start(tb testing.TB, change func(*feed.Settings)) *world {
 		hub.Disconnect("", "")
 		server.CloseClientConnections()
 		server.Close()
-		door.Wait()
+		door.Close()
 	})
 	return &world{tb: tb, hub: hub, venue: venue, clock: base, url: "ws" + strings.TrimPrefix(server.URL, "http")}
 }

@@ -35,11 +35,42 @@ type Door struct {
 	// WriteTimeout is how long one message may take to leave; zero: 10 s.
 	WriteTimeout time.Duration
 
-	running sync.WaitGroup
+	mu     sync.Mutex
+	inside int
+	closed chan struct{} // not nil once the door is closed; closed when nobody is inside
 }
 
-// Wait returns when every connection that was let in has been left.
-func (d *Door) Wait() { d.running.Wait() }
+// Close lets nobody in any more, and returns when every connection that was let in has been left.
+func (d *Door) Close() {
+	d.mu.Lock()
+	if d.closed == nil {
+		d.closed = make(chan struct{})
+		if d.inside == 0 {
+			close(d.closed)
+		}
+	}
+	empty := d.closed
+	d.mu.Unlock()
+	<-empty
+}
+
+func (d *Door) enter() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed != nil {
+		return false
+	}
+	d.inside++
+	return true
+}
+
+func (d *Door) leave() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.inside--; d.inside == 0 && d.closed != nil {
+		close(d.closed)
+	}
+}
 
 // Open answers a handshake; false when it was refused and the answer is written. The caller calls Leave on the socket
 // when it is done with it. Messages go out in text frames for JSON, unless binary is set, and in binary frames for
@@ -49,12 +80,17 @@ func (d *Door) Open(w http.ResponseWriter, r *http.Request, kind string, binary 
 		wire.WriteError(w, wire.Plain(http.StatusTooManyRequests, "too many requests."))
 		return nil, false
 	}
+	if !d.enter() {
+		wire.WriteError(w, wire.Plain(http.StatusServiceUnavailable, "service unavailable."))
+		return nil, false
+	}
 	// Compression without context takeover: with it, every connection would hold a compressor of 1.2 MB.
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // there are no cookies that another origin could abuse
 		CompressionMode:    websocket.CompressionNoContextTakeover, CompressionThreshold: compressFrom,
 	})
 	if err != nil { // Accept has answered
+		d.leave()
 		return nil, false
 	}
 	conn.SetReadLimit(MaxMessage)
@@ -65,12 +101,11 @@ func (d *Door) Open(w http.ResponseWriter, r *http.Request, kind string, binary 
 	if s.timeout <= 0 {
 		s.timeout = DefaultWriteTimeout
 	}
-	d.running.Add(1)
 	uncount := d.Counts.Add(kind)
 	s.leave = func() {
 		_ = conn.CloseNow() // it may be closed already
 		uncount()
-		d.running.Done()
+		d.leave()
 	}
 	return s, true
 }
