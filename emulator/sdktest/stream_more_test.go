@@ -72,7 +72,9 @@ func TestTestFeed(t *testing.T) {
 	var s seen
 	client := sdk.NewStocksClient("test", sdk.WithBaseURL(base+"/v2"), sdk.WithCredentials("PKSDK", "secret"), sdk.WithLogger(silence{}),
 		sdk.WithReconnectSettings(3, 10*time.Millisecond),
-		sdk.WithQuotes(func(q sdk.Quote) { s.note("quote", q.Symbol == "FAKEPACA" && q.Tape == "A" && q.BidPrice > 130 && q.AskPrice < 140) }, "FAKEPACA"))
+		sdk.WithQuotes(func(q sdk.Quote) {
+			s.note("quote", q.Symbol == "FAKEPACA" && q.Tape == "A" && q.BidPrice > 130 && q.AskPrice < 140)
+		}, "FAKEPACA"))
 	ok(t, client.Connect(ctx))
 	s.want(t, "quote")
 	cancel()

@@ -150,7 +150,9 @@ func TestStocksClient(t *testing.T) {
 		sdk.WithUpdatedBars(bar("updated bar"), "AAPL"), sdk.WithDailyBars(bar("daily bar"), "AAPL"),
 		sdk.WithStatuses(status, "AAPL"), sdk.WithImbalances(imbalance, "AAPL"), sdk.WithLULDs(band, "AAPL"),
 		sdk.WithCancelErrors(func(x sdk.TradeCancelError) { s.note("cancel", x.ID > 0 && x.CancelErrorAction == "C" && x.Size > 0) }),
-		sdk.WithCorrections(func(c sdk.TradeCorrection) { s.note("correction", c.OriginalID > 0 && c.CorrectedSize == c.OriginalSize+1) }),
+		sdk.WithCorrections(func(c sdk.TradeCorrection) {
+			s.note("correction", c.OriginalID > 0 && c.CorrectedSize == c.OriginalSize+1)
+		}),
 	)
 	ok(t, client.Connect(ctx))
 	s.want(t, "connected", "trade of AAPL", "quote of AAPL", "bar", "updated bar", "daily bar", "band")
@@ -188,12 +190,16 @@ func TestCryptoClient(t *testing.T) {
 	defer cancel()
 	var s seen
 	bar := func(kind string) func(sdk.CryptoBar) {
-		return func(b sdk.CryptoBar) { s.note(kind, b.High >= b.Low && b.Open > 0 && b.Volume >= 0 && recent(b.Timestamp)) }
+		return func(b sdk.CryptoBar) {
+			s.note(kind, b.High >= b.Low && b.Open > 0 && b.Volume >= 0 && recent(b.Timestamp))
+		}
 	}
 	trade := func(tr sdk.CryptoTrade) {
 		s.note("trade of "+tr.Symbol, tr.Price > 0 && tr.Size > 0 && tr.ID > 0 && (tr.TakerSide == marketdata.TakerSideBuy || tr.TakerSide == marketdata.TakerSideSell))
 	}
-	quote := func(q sdk.CryptoQuote) { s.note("quote of "+q.Symbol, q.BidPrice < q.AskPrice && q.BidSize > 0 && q.AskSize > 0) }
+	quote := func(q sdk.CryptoQuote) {
+		s.note("quote of "+q.Symbol, q.BidPrice < q.AskPrice && q.BidSize > 0 && q.AskSize > 0)
+	}
 	book := func(b sdk.CryptoOrderbook) {
 		if b.Reset {
 			s.note("whole book of "+b.Symbol, len(b.Bids) > 1 && len(b.Asks) > 1 && b.Bids[0].Price < b.Asks[0].Price)
