@@ -8,6 +8,7 @@ import (
 
 	orderfn "github.com/opitios-ai/alpaca-knative/functions/order"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
+	"github.com/opitios-ai/alpaca-knative/shared/store"
 	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
 )
 
@@ -19,6 +20,7 @@ func TestLostAnswers(t *testing.T) {
 		{"second submit is lost too", nil, secondSubmitLost},
 		{"second submit is refused", nil, secondSubmitRefused},
 		{"second submit is not taken now", nil, secondSubmitLimited},
+		{"second submit is over the budget", []option{func(c *orderfn.Config) { c.TradingRequestsPerMinute, c.CancelReserve = 2, 0 }}, secondSubmitOverBudget},
 		{"connection refused", nil, connectionRefused},
 		{"a slow owner is taken over", []option{func(c *orderfn.Config) { c.IntentLease = 40 * time.Millisecond }}, slowOwner},
 	}
@@ -125,6 +127,19 @@ func secondSubmitLimited(s *scene) {
 	}
 	s.placed(s.place(`{"client_order_id":"mine"}`))
 	s.calls(3, 1)
+}
+
+// secondSubmitOverBudget: the submit and the look-up took all that Alpaca allows, so that sending again would be refused.
+func secondSubmitOverBudget(s *scene) {
+	s.venue.fail(submit, resetBefore)
+	s.mustFail(s.place(`{"client_order_id":"mine"}`), problem.UpstreamTimeout)
+	s.calls(1, 1)
+	if err := s.redis.Del(s.t.Context(), store.UpstreamBucketKey(s.account)).Err(); err != nil { // a minute later
+		s.t.Fatal(err)
+	}
+	o := s.placed(s.place(`{"client_order_id":"mine"}`))
+	s.calls(1, 1)
+	s.mustTell("accepted " + o.OrderID + ":accepted")
 }
 
 func connectionRefused(s *scene) {

@@ -25,6 +25,9 @@ func (f *Function) resume(ctx context.Context, p *placement, token int64) (order
 	if !errors.Is(err, alpaca.ErrNotFound) {
 		return f.unknown(ctx, p, token, err)
 	}
+	if err := f.takeUpstream(ctx, p.account.ID, 0); err != nil {
+		return f.unknown(ctx, p, token, err) // whoever repeats the request looks it up once more
+	}
 	started := f.Clock.Now()
 	placed, err := f.Alpaca.PlaceOrder(ctx, p.account.Credentials, p.request)
 	f.logSubmit(p, placed, started, err)
