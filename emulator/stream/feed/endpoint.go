@@ -1,5 +1,7 @@
 package feed
 
+import "slices"
+
 import "time"
 
 // channel is a kind of market data that a client subscribes to.
@@ -75,7 +77,7 @@ func endpoints() []endpoint {
 	for _, location := range []string{"us", "us-1", "us-2", "eu-1", "bs-1"} {
 		list = append(list, endpoint{path: "/v1beta3/crypto/" + location, class: Crypto, channels: cryptoChannels})
 	}
-	perpetualChannels := append(cryptoChannels[:len(cryptoChannels):len(cryptoChannels)], pricing)
+	perpetualChannels := append(slices.Clone(cryptoChannels), pricing) //nolint:gocritic // a list of its own
 	return append(list, endpoint{path: "/v1beta1/crypto-perps/global", class: Crypto, channels: perpetualChannels})
 }
 
