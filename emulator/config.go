@@ -1,11 +1,15 @@
 package emulator
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/access"
+	"github.com/opitios-ai/alpaca-knative/emulator/asset"
+	"github.com/opitios-ai/alpaca-knative/emulator/market"
+	"github.com/opitios-ai/alpaca-knative/emulator/replay"
 	"github.com/opitios-ai/alpaca-knative/emulator/session"
 	"github.com/opitios-ai/alpaca-knative/emulator/stream"
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
@@ -23,6 +27,8 @@ type Account struct {
 	// scopes; empty: all.
 	Token  string
 	Scopes []string
+	// DataPlan is the market data subscription: access.Basic or access.AlgoTraderPlus; empty: the latter.
+	DataPlan access.Plan
 }
 
 func (a Account) token() access.Token {
@@ -53,8 +59,13 @@ type Config struct {
 	ClockStart time.Time
 	// ClockSpeed is how many seconds an accelerated clock makes of one; zero: 60.
 	ClockSpeed float64
-	// TradingLimit and DataLimit are requests a minute and key; zero: 200 as on Alpaca's free plan; negative: unlimited.
+	// TradingLimit and DataLimit are requests a minute and key; negative: unlimited. Zero: 200 for trading, and for market
+	// data what the account's plan has.
 	TradingLimit, DataLimit int
+	// Replay names files of recorded answers of the Market Data API, plain or compressed with gzip: trades, quotes and bars
+	// that are the market of their symbols instead of the walk. The recording begins when the emulator does, or, with a
+	// fixed or accelerated clock, at its own time.
+	Replay []string
 	// FillLatency is the time from an order to the first look for a fill; zero: 30 to 800 ms at random as in paper trading;
 	// negative: everything happens within the request.
 	FillLatency time.Duration
@@ -86,9 +97,6 @@ func (c Config) withDefaults() Config {
 	if c.TradingLimit == 0 {
 		c.TradingLimit = defaultLimit
 	}
-	if c.DataLimit == 0 {
-		c.DataLimit = defaultLimit
-	}
 	if c.Heartbeat <= 0 {
 		c.Heartbeat = defaultHeartbeat
 	}
@@ -108,4 +116,38 @@ func (c Config) tokens() []access.Token {
 
 func (c Config) clockSettings() session.Settings {
 	return session.Settings{Mode: session.Mode(c.MarketClock), Start: c.ClockStart, Speed: c.ClockSpeed}
+}
+
+// plans returns the accounts' market data subscriptions. access.ErrPlan.
+func (c Config) plans() (*access.Plans, error) {
+	plans := &access.Plans{}
+	for _, account := range c.Accounts {
+		if err := plans.Set(account.KeyID, account.DataPlan); err != nil {
+			return nil, fmt.Errorf("%s: %w", account.KeyID, err)
+		}
+	}
+	return plans, nil
+}
+
+// dataLimit returns the market data requests a minute that a key has.
+func (c Config) dataLimit(plans *access.Plans) func(keyID string) int {
+	return func(keyID string) int {
+		if c.DataLimit != 0 {
+			return c.DataLimit
+		}
+		return plans.Of(keyID).Requests()
+	}
+}
+
+// replay makes the recordings the market of their symbols. replay.ErrRecording.
+func (c Config) replay(prices *market.Market, catalogue *asset.Catalogue, hours *session.Clock) error {
+	library, err := replay.Load(c.Replay)
+	if err != nil {
+		return err
+	}
+	shift := library.ShiftTo(hours.Now())
+	if mode := session.Mode(c.MarketClock); mode == session.Fixed || mode == session.Accelerated {
+		shift = 0
+	}
+	return library.Install(prices, catalogue, hours.Location(), shift)
 }

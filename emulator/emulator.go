@@ -49,6 +49,7 @@ type Emulator struct {
 	exchange  *exchange.Exchange
 	faults    *fault.Registry
 	gate      *access.Gate
+	plans     *access.Plans
 	streams   *stream.Streams
 
 	mu      sync.Mutex
@@ -71,6 +72,9 @@ func New(cfg Config, logger *zap.Logger) (*Emulator, error) {
 		return nil, fmt.Errorf("emulator assets: %w", err)
 	}
 	prices := market.New(cfg.Seed, hours)
+	if err := cfg.replay(prices, catalogue, hours); err != nil {
+		return nil, fmt.Errorf("emulator replay: %w", err)
+	}
 	venue := exchange.New(exchange.Settings{
 		Seed: cfg.Seed, FillLatency: cfg.FillLatency, PartialFillProbability: cfg.PartialFillProbability,
 		EventHistory: cfg.EventHistory,
@@ -81,9 +85,13 @@ func New(cfg Config, logger *zap.Logger) (*Emulator, error) {
 			return nil, fmt.Errorf("emulator account: %w", err)
 		}
 	}
+	plans, err := cfg.plans()
+	if err != nil {
+		return nil, fmt.Errorf("emulator account: %w", err)
+	}
 	gate := &access.Gate{
-		Accounts: venue,
-		Trading:  access.NewLimiter(cfg.TradingLimit, cfg.Clock.Now), Data: access.NewLimiter(cfg.DataLimit, cfg.Clock.Now),
+		Accounts: venue, Trading: access.NewLimiter(cfg.TradingLimit, cfg.Clock.Now),
+		Data:   access.NewLimiterByKey(cfg.dataLimit(plans), cfg.Clock.Now),
 		Tokens: access.NewTokens(cfg.tokens()),
 	}
 	streams := stream.New(feed.World{
@@ -91,7 +99,7 @@ func New(cfg Config, logger *zap.Logger) (*Emulator, error) {
 	}, cfg.Streams, cfg.Heartbeat)
 	return &Emulator{
 		config: cfg, logger: logger, streams: streams, clock: hours, catalogue: catalogue, market: prices, exchange: venue,
-		faults: &fault.Registry{}, gate: gate,
+		faults: &fault.Registry{}, gate: gate, plans: plans,
 	}, nil
 }
 
@@ -140,17 +148,32 @@ func (e *Emulator) serve(life context.Context, listener net.Listener, handler ht
 func (e *Emulator) publicHandler() http.Handler {
 	mux := http.NewServeMux()
 	(&trading.API{Catalogue: e.catalogue, Clock: e.clock}).Register(mux, e.gate)
-	(&data.API{Catalogue: e.catalogue, Clock: e.clock, Market: e.market}).Register(mux, e.gate)
+	prices := &data.API{Catalogue: e.catalogue, Clock: e.clock, Market: e.market, Plans: e.plans, Seed: e.config.Seed}
+	prices.Register(mux, e.gate)
 	e.streams.Register(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		wire.WriteError(w, wire.NotFound("endpoint not found"))
 	})
-	return access.Identify(e.faults.Handler(mux, access.KeyOf))
+	return access.Identify(e.faults.Handler(shared(data.NewsPath, prices.News(e.gate), mux), access.KeyOf))
+}
+
+// shared gives a path to plain for requests that do not ask for a WebSocket, and all else to rest.
+func shared(path string, plain, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == path && r.Method == http.MethodGet && r.Header.Get("Upgrade") == "" {
+			plain.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	})
 }
 
 func (e *Emulator) adminHandler() http.Handler {
 	api := &admin.API{Exchange: e.exchange, Clock: e.clock, Faults: e.faults, Gate: e.gate, Prices: e}
-	return api.Handler()
+	mux := http.NewServeMux()
+	mux.Handle("/", api.Handler())
+	mux.Handle("POST /emulator/plan", access.PlanHandler(e.plans))
+	return mux
 }
 
 // Stop breaks open streams, finishes other requests and releases both addresses. It waits no longer than ctx.
@@ -230,3 +253,6 @@ func (e *Emulator) Faults() *fault.Registry { return e.faults }
 
 // Streams returns what the emulator pushes: open streams, halts, cuts.
 func (e *Emulator) Streams() *stream.Streams { return e.streams }
+
+// SetDataPlan changes the market data subscription of a key. access.ErrPlan.
+func (e *Emulator) SetDataPlan(keyID string, plan access.Plan) error { return e.plans.Set(keyID, plan) }

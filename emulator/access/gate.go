@@ -28,6 +28,19 @@ func (g *Gate) ForTrading(next Handler) http.Handler { return g.guard(g.Trading,
 // ForData lets requests within the market data limit through to next.
 func (g *Gate) ForData(next Handler) http.Handler { return g.guard(g.Data, next) }
 
+// ForPublicData lets requests without any credentials through, too, with a nil account. Wrong credentials are refused.
+func (g *Gate) ForPublicData(next Handler) http.Handler {
+	guarded := g.guard(g.Data, next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		keyID, secretKey, token := Credentials(r)
+		if keyID == "" && secretKey == "" && token == "" && r.Header.Get("Authorization") == "" {
+			next(w, r, nil)
+			return
+		}
+		guarded.ServeHTTP(w, r)
+	})
+}
+
 func (g *Gate) guard(limiter *Limiter, next Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		account, _, ok := g.Authenticate(Credentials(r))

@@ -9,8 +9,8 @@ import (
 
 // Limiter counts requests per key in windows of a minute. It may be used concurrently.
 type Limiter struct {
-	limit int // a minute; negative: unlimited
-	now   func() time.Time
+	limitOf func(key string) int // a minute; negative: unlimited
+	now     func() time.Time
 
 	mu      sync.Mutex
 	windows map[string]*window
@@ -24,7 +24,12 @@ type window struct {
 
 // NewLimiter returns a limiter of so many requests a minute and key; a negative limit allows everything.
 func NewLimiter(limit int, now func() time.Time) *Limiter {
-	return &Limiter{limit: limit, now: now, windows: make(map[string]*window)}
+	return NewLimiterByKey(func(string) int { return limit }, now)
+}
+
+// NewLimiterByKey is NewLimiter with a limit for each key, which may change.
+func NewLimiterByKey(limitOf func(key string) int, now func() time.Time) *Limiter {
+	return &Limiter{limitOf: limitOf, now: now, windows: make(map[string]*window)}
 }
 
 // verdict is the outcome for one request.
@@ -34,7 +39,7 @@ type verdict struct {
 	reset     int64 // UNIX seconds
 }
 
-func (l *Limiter) take(key string) verdict {
+func (l *Limiter) take(key string, limit int) verdict {
 	minute := l.now().Unix() / 60
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -46,13 +51,13 @@ func (l *Limiter) take(key string) verdict {
 	if w.minute != minute {
 		w.minute, w.used = minute, 0
 	}
-	v := verdict{allowed: w.used < l.limit, reset: (minute + 1) * 60}
+	v := verdict{allowed: w.used < limit, reset: (minute + 1) * 60}
 	if v.allowed {
 		w.used++
 	} else {
 		w.refused++
 	}
-	v.remaining = l.limit - w.used
+	v.remaining = max(0, limit-w.used)
 	return v
 }
 
@@ -71,11 +76,12 @@ func (l *Limiter) Refused() map[string]int64 {
 
 // Allow counts a request of the key and writes the X-RateLimit headers; false when it must be refused.
 func (l *Limiter) Allow(header http.Header, key string) bool {
-	if l.limit < 0 {
+	limit := l.limitOf(key)
+	if limit < 0 {
 		return true
 	}
-	v := l.take(key)
-	header["X-Ratelimit-Limit"] = []string{strconv.Itoa(l.limit)}
+	v := l.take(key, limit)
+	header["X-Ratelimit-Limit"] = []string{strconv.Itoa(limit)}
 	header["X-Ratelimit-Remaining"] = []string{strconv.Itoa(v.remaining)}
 	header["X-Ratelimit-Reset"] = []string{strconv.FormatInt(v.reset, 10)}
 	return v.allowed

@@ -110,6 +110,8 @@ func (m *Market) Bars(a *asset.Asset, timeframe Timeframe, span Span, until time
 				}
 				return
 			}
+			first, last := s.recording.Bounds()
+			span.From, span.To = later(span.From, timeframe.Start(first, s.zone())), earlier(span.To, last)
 		}
 		span = span.within(a)
 		if span.To.After(until) {

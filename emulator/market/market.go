@@ -96,9 +96,17 @@ func (m *Market) Trade(a *asset.Asset, at time.Time) Trade {
 }
 
 // LastTrade is Trade on one venue, by its exchange code; empty: on any. It is false when there was none in the last week.
+// Before a recording begins, its first trade is the last.
 func (m *Market) LastTrade(a *asset.Asset, at time.Time, venue string) (Trade, bool) {
 	const reach = 7 * 24 * time.Hour
-	for trade := range m.Trades(a, Span{From: at.Add(-reach), To: at, Descending: true, Venue: venue}) {
+	span := Span{From: at.Add(-reach), To: at, Descending: true, Venue: venue}
+	if _, recording := m.overrides(a.Symbol); recording != nil {
+		span.From, _ = recording.Bounds()
+		if at.Before(span.From) {
+			span.To = span.From
+		}
+	}
+	for trade := range m.Trades(a, span) {
 		return trade, true
 	}
 	return Trade{}, false

@@ -13,6 +13,8 @@ type Recording interface {
 	Quote(at time.Time) Quote
 	// Price returns the price of the last trade at or before a time, else of the first.
 	Price(at time.Time) decimal.Decimal
+	// Bounds returns the times of the first and the last record.
+	Bounds() (first, last time.Time)
 	// Quotes and Trades yield what is in a span, in its direction.
 	Quotes(span Span) iter.Seq[Quote]
 	Trades(span Span) iter.Seq[Trade]
