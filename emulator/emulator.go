@@ -95,7 +95,8 @@ func New(cfg Config, logger *zap.Logger) (*Emulator, error) {
 		Tokens: access.NewTokens(cfg.tokens()),
 	}
 	streams := stream.New(feed.World{
-		Catalogue: catalogue, Clock: hours, Market: prices, Gate: gate, Seed: cfg.Seed, Now: cfg.Clock.Now,
+		Catalogue: catalogue, Clock: hours, Market: prices, Gate: gate, Plans: plans, Seed: cfg.Seed,
+		Now: cfg.Clock.Now,
 	}, cfg.Streams, cfg.Heartbeat)
 	return &Emulator{
 		config: cfg, logger: logger, streams: streams, clock: hours, catalogue: catalogue, market: prices, exchange: venue,

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/access"
+	"github.com/opitios-ai/alpaca-knative/emulator/exchange"
 )
 
 // Scope of an OAuth token that market data needs.
@@ -36,7 +37,7 @@ func (c *client) authenticate(said claim) {
 		c.refuse(*err)
 		return
 	}
-	seat := place{account: found.account, endpoint: string(c.feed.class)}
+	seat := place{account: found.ID, endpoint: string(c.feed.class)}
 	if c.hub.settings.SlotPerFeed {
 		seat.endpoint = c.feed.path
 	}
@@ -49,30 +50,24 @@ func (c *client) authenticate(said claim) {
 		c.hub.slots.free(seat, true)
 		return
 	}
-	c.account, c.keyID, c.plan, c.place = found.account, found.keyID, found.plan, seat
+	c.account, c.keyID, c.place = found.ID, found.KeyID, seat
 	c.hub.arrive(c)
 	c.control(success(c.socket.Codec, "authenticated"))
 }
 
-type identity struct {
-	account, keyID string
-	plan           Plan
-}
-
-func (c *client) identify(said claim) (identity, *Refusal) {
+func (c *client) identify(said claim) (*exchange.Account, *Refusal) {
 	found, scopes, ok := c.hub.Gate.Authenticate(said.keyID, said.secretKey, said.token)
 	if !ok {
-		return identity{}, &ErrAuthFailed
+		return nil, &ErrAuthFailed
 	}
 	if said.token != "" && !slices.Contains(scopes, dataScope) {
-		return identity{}, &ErrScope
+		return nil, &ErrScope
 	}
-	plan := c.hub.planOf(found)
-	if c.feed.plus && !plan.Plus {
-		return identity{}, &ErrSubscription
+	if c.feed.plus && !c.hub.rightsOf(found.KeyID).realTime {
+		return nil, &ErrSubscription
 	}
 	if c.feed.packed && c.socket.Codec.IsText() {
-		return identity{}, &ErrMessagePackOnly
+		return nil, &ErrMessagePackOnly
 	}
-	return identity{account: found.ID, keyID: found.KeyID, plan: plan}, nil
+	return found, nil
 }

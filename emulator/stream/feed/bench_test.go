@@ -113,4 +113,3 @@ func BenchmarkWholeMarket(b *testing.B) {
 		})
 	}
 }
-

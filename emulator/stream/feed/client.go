@@ -25,7 +25,6 @@ type client struct {
 	socket *socket.Socket
 	outbox *outbox
 
-	plan    Plan
 	account string // empty until the client has authenticated
 	keyID   string
 	place   place
@@ -100,7 +99,7 @@ func (c *client) subscribe(wanted *request) {
 		return
 	}
 	next := c.interest.with(wanted) // only this goroutine changes it
-	if !c.plan.allows(c.feed.class, &next) {
+	if !c.hub.rightsOf(c.keyID).allow(c.feed.class, &next) {
 		c.refuse(ErrSymbolLimit)
 		return
 	}

@@ -3,8 +3,6 @@ package feed
 import (
 	"time"
 
-	"github.com/quagmt/udecimal"
-
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
@@ -61,29 +59,17 @@ func bookMessage(o *wire.Object, symbol string, at time.Time, bids, asks side, r
 // ladder is how many levels each side of an order book has.
 const ladder = 10
 
-// depth returns the order book around the quote that was looked at last: its prices a fixed distance apart, sizes that stay
-// where the price stays.
+// depth returns the order book around the quote that was looked at last, as the REST API shows it: prices a spread apart,
+// sizes that grow with the distance.
 func (c *cryptoFeed) depth(w *watch) *depth {
-	book := &depth{at: w.quote.Time}
-	step := w.asset.Pair.PriceIncrement
-	spread := w.quote.AskPrice.Sub(w.quote.BidPrice)
-	if spread.GreaterThan(step) {
-		step = spread
-	}
-	for i := range int64(ladder) {
-		distance := step.Mul(decimal.FromInt(i))
-		below, above := w.quote.BidPrice.Sub(distance), w.quote.AskPrice.Add(distance)
-		if below.IsPos() {
-			book.bids = append(book.bids, level{below, c.resting(w, below)})
+	quote := &w.quote
+	book := &depth{at: quote.Time}
+	step := quote.AskPrice.Sub(quote.BidPrice)
+	for i := range uint64(ladder) {
+		book.asks = append(book.asks, level{quote.AskPrice.Add(step.Mul64(i)), quote.AskSize.Mul64(i + 1)})
+		if below := quote.BidPrice.Sub(step.Mul64(i)); below.IsPos() {
+			book.bids = append(book.bids, level{below, quote.BidSize.Mul64(i + 1)})
 		}
-		book.asks = append(book.asks, level{above, c.resting(w, above)})
 	}
-	book.bids[0].size, book.asks[0].size = w.quote.BidSize, w.quote.AskSize
 	return book
-}
-
-// resting returns the size that rests at a price.
-func (c *cryptoFeed) resting(w *watch, price decimal.Decimal) decimal.Decimal {
-	hash := mix(c.Seed, hashOf(w.symbol+price.String()))
-	return udecimal.MustFromInt64(1+int64(hash%50_000), 4)
 }

@@ -1,8 +1,9 @@
 package feed
 
-import "slices"
-
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // channel is a kind of market data that a client subscribes to.
 type channel uint8
@@ -77,15 +78,8 @@ func endpoints() []endpoint {
 	for _, location := range []string{"us", "us-1", "us-2", "eu-1", "bs-1"} {
 		list = append(list, endpoint{path: "/v1beta3/crypto/" + location, class: Crypto, channels: cryptoChannels})
 	}
-	perpetualChannels := append(slices.Clone(cryptoChannels), pricing) //nolint:gocritic // a list of its own
+	perpetualChannels := slices.Concat(cryptoChannels, []channel{pricing})
 	return append(list, endpoint{path: "/v1beta1/crypto-perps/global", class: Crypto, channels: perpetualChannels})
 }
 
-func (e *endpoint) has(wanted channel) bool {
-	for _, c := range e.channels {
-		if c == wanted {
-			return true
-		}
-	}
-	return false
-}
+func (e *endpoint) has(wanted channel) bool { return slices.Contains(e.channels, wanted) }

@@ -39,6 +39,7 @@ type world struct {
 	tb    testing.TB
 	hub   *feed.Hub
 	venue *exchange.Exchange
+	plans *access.Plans
 	clock *clock.Fake
 	url   string
 }
@@ -64,13 +65,14 @@ func start(tb testing.TB, change func(*feed.Settings)) *world {
 	gate := &access.Gate{Accounts: venue, Tokens: access.NewTokens([]access.Token{
 		{Value: "whole", KeyID: "K1", Scopes: access.AllScopes()}, {Value: "narrow", KeyID: "K1", Scopes: []string{"trading"}},
 	})}
+	plans := &access.Plans{}
 	door := &socket.Door{Counts: &socket.Counts{}, WriteTimeout: time.Second}
 	settings := feed.Settings{Interval: time.Millisecond}
 	if change != nil {
 		change(&settings)
 	}
 	hub := feed.NewHub(feed.World{
-		Catalogue: catalogue, Clock: hours, Market: prices, Gate: gate, Door: door, Seed: 1, Now: base.Now,
+		Catalogue: catalogue, Clock: hours, Market: prices, Gate: gate, Plans: plans, Door: door, Seed: 1, Now: base.Now,
 	}, settings)
 	mux := http.NewServeMux()
 	hub.Register(mux)
@@ -90,7 +92,7 @@ func start(tb testing.TB, change func(*feed.Settings)) *world {
 		server.Close()
 		door.Close()
 	})
-	return &world{tb: tb, hub: hub, venue: venue, clock: base, url: "ws" + strings.TrimPrefix(server.URL, "http")}
+	return &world{tb: tb, hub: hub, venue: venue, plans: plans, clock: base, url: "ws" + strings.TrimPrefix(server.URL, "http")}
 }
 
 // peer is a client at the wire.

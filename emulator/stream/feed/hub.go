@@ -8,13 +8,12 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/emulator/access"
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
-	"github.com/opitios-ai/alpaca-knative/emulator/exchange"
 	"github.com/opitios-ai/alpaca-knative/emulator/market"
 	"github.com/opitios-ai/alpaca-knative/emulator/session"
 	"github.com/opitios-ai/alpaca-knative/emulator/stream/socket"
 )
 
-// Settings configure the market data WebSockets. The zero value behaves as Alpaca does for a paying user.
+// Settings configure the market data WebSockets. The zero value behaves as Alpaca does.
 type Settings struct {
 	// Interval is how often the market is looked at for what is subscribed to; zero: 250 ms.
 	Interval time.Duration
@@ -28,8 +27,6 @@ type Settings struct {
 	SlotLinger time.Duration
 	// Buffer is how many messages may wait for a client before it is slow; zero: 8,192.
 	Buffer int
-	// Plan returns the market data plan of an account; nil: Algo Trader Plus for all.
-	Plan func(account *exchange.Account) Plan
 }
 
 func (s Settings) withDefaults() Settings {
@@ -54,6 +51,7 @@ type World struct {
 	Clock     *session.Clock
 	Market    *market.Market
 	Gate      *access.Gate
+	Plans     *access.Plans // nil: all have Algo Trader Plus
 	Door      *socket.Door
 	Seed      uint64
 	// Now is real time, by which connections are counted.
@@ -107,11 +105,12 @@ func (h *Hub) serve(w http.ResponseWriter, r *http.Request, f *feed) {
 	h.depart(s)
 }
 
-func (h *Hub) planOf(account *exchange.Account) Plan {
-	if h.settings.Plan == nil {
-		return AlgoTraderPlus()
+// rightsOf returns the rights of a key's plan.
+func (h *Hub) rightsOf(keyID string) rights {
+	if h.Plans == nil {
+		return rightsOf(access.AlgoTraderPlus)
 	}
-	return h.settings.Plan(account)
+	return rightsOf(h.Plans.Of(keyID))
 }
 
 func (h *Hub) arrive(s *client) {

@@ -16,7 +16,10 @@ func (c *cryptoFeed) pricing(f *feed, w *watch, from, to time.Time) {
 	}
 	for at := range steps(from, to, time.Second) {
 		mark := c.Market.Price(w.asset, at)
-		index := mark.Mul(decimal.MustParse("0.9998")).RoundHAZ(4)
+		index := mark
+		if spot, ok := c.Catalogue.Find(w.asset.Pair.Base + "/" + w.asset.Pair.Quote); ok {
+			index = c.Market.Price(spot, at)
+		}
 		interest := 1_000 + int64(mix(c.Seed, uint64(at.Truncate(time.Hour).Unix()))%9_000)
 		f.publish(pricing, c.message.Reset().String("T", "p").String("S", w.symbol).Time("t", at).String("x", w.asset.Exchange).
 			Number("ip", index).Number("mp", mark).Number("fr", decimal.MustParse("0.0001")).

@@ -1,30 +1,31 @@
 package feed
 
-// Plan is what a market data subscription allows on streams.
-type Plan struct {
-	// Plus is Algo Trader Plus: the feeds of all exchanges.
-	Plus bool
-	// StockSymbols is how many trade and quote subscriptions a stock stream may hold; zero: any number.
-	StockSymbols int
-	// OptionQuotes is how many quote subscriptions an option stream may hold; zero: any number.
-	OptionQuotes int
+import "github.com/opitios-ai/alpaca-knative/emulator/access"
+
+// rights is what a market data plan allows on streams.
+type rights struct {
+	realTime     bool // feeds of all exchanges without delay
+	stockSymbols int  // trade and quote subscriptions of a stock stream; 0: any number, and stars
+	optionQuotes int  // quote subscriptions of an option stream
 }
 
-// Basic is the free plan.
-func Basic() Plan { return Plan{StockSymbols: 30, OptionQuotes: 200} }
+// rightsOf returns the rights of a plan, from Alpaca's page "About Market Data API".
+func rightsOf(plan access.Plan) rights {
+	if plan == access.Basic {
+		return rights{stockSymbols: 30, optionQuotes: 200}
+	}
+	return rights{realTime: true, optionQuotes: 1000}
+}
 
-// AlgoTraderPlus is the paid plan.
-func AlgoTraderPlus() Plan { return Plan{Plus: true, OptionQuotes: 1000} }
-
-// allows reports whether a connection of the class may hold the subscriptions. Alpaca's page counts trades and quotes; bars
+// allow reports whether a connection of the class may hold the subscriptions. Alpaca's page counts trades and quotes; bars
 // are free.
-func (p Plan) allows(class Class, wanted *interest) bool {
+func (r rights) allow(class Class, wanted *interest) bool {
 	switch class {
 	case Stocks:
 		held := len(wanted[trades]) + len(wanted[quotes])
-		return p.StockSymbols == 0 || held <= p.StockSymbols && !wanted.has(trades, star) && !wanted.has(quotes, star)
+		return r.stockSymbols == 0 || held <= r.stockSymbols && !wanted.has(trades, star) && !wanted.has(quotes, star)
 	case Options:
-		return p.OptionQuotes == 0 || len(wanted[quotes]) <= p.OptionQuotes
+		return len(wanted[quotes]) <= r.optionQuotes
 	default:
 		return true
 	}

@@ -1,13 +1,15 @@
 package feed_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
 
-	"github.com/opitios-ai/alpaca-knative/emulator/exchange"
+	"github.com/opitios-ai/alpaca-knative/emulator/access"
 	"github.com/opitios-ai/alpaca-knative/emulator/stream/feed"
 )
 
@@ -20,14 +22,18 @@ const (
 // checks that the connection stays usable.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	w := start(t, func(s *feed.Settings) {
-		s.Plan = func(account *exchange.Account) feed.Plan {
-			if account.KeyID == "K2" {
-				return feed.Plan{StockSymbols: 2, OptionQuotes: 1}
-			}
-			return feed.AlgoTraderPlus()
-		}
-	})
+	w := start(t, nil)
+	if err := w.plans.Set("K2", access.Basic); err != nil {
+		t.Fatal(err)
+	}
+	contracts := make([]string, 201)
+	for i := range contracts {
+		contracts[i] = fmt.Sprintf(`"AAPL261218C00%d000"`, 100+i)
+	}
+	stocks := make([]string, 30)
+	for i := range stocks {
+		stocks[i] = fmt.Sprintf(`"S%d"`, i)
+	}
 	cases := []struct {
 		name, path string
 		header     http.Header
@@ -49,11 +55,11 @@ func TestRefusals(t *testing.T) {
 		{"wrong token", "/v2/iex", nil, nil, `{"action":"auth","key":"oauth","secret":"no"}`, refusal(402, "auth failed")},
 		{"wrong key in the header", "/v2/iex", http.Header{"Apca-Api-Key-Id": {"K1"}}, nil, "", refusal(402, "auth failed")},
 		{"twice", "/v2/iex", nil, []string{authKey1}, authKey1, refusal(403, "already authenticated")},
-		{"too many symbols", "/v2/iex", nil, []string{authKey2}, `{"action":"subscribe","trades":["A","B"],"quotes":["A"]}`, refusal(405, "symbol limit exceeded")},
+		{"too many symbols", "/v2/iex", nil, []string{authKey2}, `{"action":"subscribe","bars":["*"],"trades":[` + strings.Join(stocks, ",") + `],"quotes":["A"]}`, refusal(405, "symbol limit exceeded")},
 		{"star in the free plan", "/v2/iex", nil, []string{authKey2}, `{"action":"subscribe","trades":["*"]}`, refusal(405, "symbol limit exceeded")},
 		{
 			"too many option quotes", "/v1beta1/indicative", packed(), []string{authKey2},
-			`{"action":"subscribe","quotes":["AAPL261218C00250000","AAPL261218P00250000"]}`, refusal(405, "symbol limit exceeded"),
+			`{"action":"subscribe","quotes":[` + strings.Join(contracts, ",") + `]}`, refusal(405, "symbol limit exceeded"),
 		},
 		{"sip in the free plan", "/v2/sip", nil, nil, authKey2, refusal(409, "insufficient subscription")},
 		{"opra in the free plan", "/v1beta1/opra", packed(), nil, authKey2, refusal(409, "insufficient subscription")},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
 	"github.com/opitios-ai/alpaca-knative/emulator/market"
+	newsdesk "github.com/opitios-ai/alpaca-knative/emulator/news"
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
 )
 
@@ -60,7 +61,7 @@ func (h *Hub) sourceOf(e *endpoint) source {
 	case Options:
 		return &optionFeed{World: h.World}
 	case News:
-		return &newsFeed{World: h.World}
+		return &newsFeed{World: h.World, desk: newsdesk.NewDesk(h.Seed, h.Catalogue)}
 	default:
 		return &stockFeed{World: h.World, record: h.record, venue: e.venue}
 	}
