@@ -22,7 +22,8 @@ help: ## List the commands
 run: ## Run everything on this machine: gateway on 127.0.0.1:8080, emulated Alpaca, functions, broker
 	@echo "building (a minute at first, a second later) ..."
 	@mkdir -p $(BIN)
-	@CGO_ENABLED=0 go build -o $(BIN)/local ./local/cmd
+	@# Without inlining go-redis compiles in half the time; it is a quarter of the first build.
+	@CGO_ENABLED=0 go build -gcflags='github.com/redis/go-redis/v9=-l' -ldflags='-s -w' -o $(BIN)/local ./local/cmd
 	@exec $(BIN)/local
 
 .PHONY: emulator
