@@ -173,6 +173,8 @@ func (e *Emulator) adminHandler() http.Handler {
 	api := &admin.API{Exchange: e.exchange, Clock: e.clock, Faults: e.faults, Gate: e.gate, Prices: e}
 	mux := http.NewServeMux()
 	mux.Handle("/", api.Handler())
+	mux.Handle("/emulator/streams", e.streams.Control())
+	mux.Handle("/emulator/streams/", e.streams.Control())
 	mux.Handle("POST /emulator/plan", access.PlanHandler(e.plans))
 	return mux
 }

@@ -219,3 +219,40 @@ func TestEveryStreamMethodIsCovered(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamsAndRESTShowOneMarket compares bars and trades that were streamed with those that the REST API has.
+func TestStreamsAndRESTShowOneMarket(t *testing.T) {
+	t.Parallel()
+	e, base := streaming(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	bars, trades := make(chan sdk.Bar, 1000), make(chan sdk.Trade, 10_000)
+	client := sdk.NewStocksClient(marketdata.IEX, sdk.WithBaseURL(base+"/v2"), sdk.WithCredentials("PKSDK", "secret"), sdk.WithLogger(silence{}),
+		sdk.WithBars(func(b sdk.Bar) { bars <- b }, "MSFT"), sdk.WithTrades(func(tr sdk.Trade) { trades <- tr }, "MSFT"))
+	ok(t, client.Connect(ctx))
+	data := marketdata.NewClient(marketdata.ClientOpts{APIKey: "PKSDK", APISecret: "secret", BaseURL: e.URL()})
+	for range 3 {
+		b := <-bars
+		stored := must[[]marketdata.Bar](t)(data.GetBars("MSFT", marketdata.GetBarsRequest{
+			TimeFrame: marketdata.OneMin, Start: b.Timestamp, End: b.Timestamp.Add(time.Minute - 1), Feed: marketdata.IEX,
+		}))
+		if len(stored) != 1 || stored[0].Open != b.Open || stored[0].Close != b.Close || stored[0].High != b.High ||
+			stored[0].Low != b.Low || stored[0].Volume != b.Volume || stored[0].VWAP != b.VWAP || stored[0].TradeCount != b.TradeCount {
+			t.Errorf("streamed %+v, stored %+v", b, stored)
+		}
+	}
+	first := <-trades
+	for range 20 {
+		streamed := <-trades
+		stored := must[[]marketdata.Trade](t)(data.GetTrades("MSFT", marketdata.GetTradesRequest{
+			Start: first.Timestamp, End: streamed.Timestamp, Feed: marketdata.IEX,
+		}))
+		if len(stored) < 2 || stored[len(stored)-1].ID != streamed.ID || stored[len(stored)-1].Price != streamed.Price ||
+			stored[len(stored)-1].Size != streamed.Size || stored[len(stored)-2].ID != first.ID {
+			t.Fatalf("streamed %+v after %+v, stored %+v", streamed, first, stored)
+		}
+		first = streamed
+	}
+	cancel()
+	<-client.Terminated()
+}
