@@ -17,6 +17,7 @@ type series struct {
 	listed    float64 // price around which the walk runs; of the underlying for an option
 	tick      int64
 	digits    uint8     // decimal places of sizes
+	lot       uint64    // how many round lots a stock's trade has at least
 	pinned    int64     // nanos; 0: not pinned
 	recording Recording // instead of the walk
 
@@ -27,6 +28,7 @@ type series struct {
 
 func (m *Market) series(a *asset.Asset) series {
 	s := series{market: m, asset: a, key: m.key(a.Symbol)}
+	s.lot = 1 + mix(s.key, 11)%6
 	s.pinned, s.recording = m.overrides(a.Symbol)
 	walker := a
 	walkKey := s.key

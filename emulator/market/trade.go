@@ -112,7 +112,7 @@ func (s *series) dress(trade *raw, phase session.Phase) {
 			trade.conditions = optionAuction
 		}
 	default:
-		trade.size, trade.conditions = stockSize(dice), regular
+		trade.size, trade.conditions = stockSize(dice, s.lot), regular
 		switch odd := trade.size < 100; {
 		case phase != session.Regular && odd:
 			trade.conditions = extendedOdd
@@ -126,12 +126,12 @@ func (s *series) dress(trade *raw, phase session.Phase) {
 	}
 }
 
-// stockSize is an odd lot in three of ten trades, else one or more round lots.
-func stockSize(dice uint64) int64 {
+// stockSize is an odd lot in three of ten trades, else some round lots: more of stocks that many trade.
+func stockSize(dice, lot uint64) int64 {
 	if dice%10 < 3 {
 		return int64(1 + dice>>8%99)
 	}
-	lots := 1 + dice>>8%8
+	lots := lot * (1 + dice>>8%8)
 	if dice>>16%20 == 0 {
 		lots *= 10
 	}

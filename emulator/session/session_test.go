@@ -164,3 +164,61 @@ func TestClockModes(t *testing.T) {
 		t.Errorf("unknown mode: %v", err)
 	}
 }
+
+// TestStretches walks through a week with a holiday and a half day: stretches follow each other without a gap, and Phase and
+// MarketTime agree with them.
+func TestStretches(t *testing.T) {
+	t.Parallel()
+	hours := newClock(t, session.Settings{Mode: session.Real})
+	last := time.Date(2026, time.November, 30, 12, 0, 0, 0, time.UTC)
+	previous := session.Stretch{}
+	count := 0
+	for at := time.Date(2026, time.November, 22, 12, 0, 0, 0, time.UTC); at.Before(last); {
+		stretch := hours.Stretch(at)
+		if at.Before(stretch.Start) || !at.Before(stretch.End) {
+			t.Fatalf("%s is not in %s to %s", at, stretch.Start, stretch.End)
+		}
+		if count > 0 && (!stretch.Start.Equal(previous.End) || stretch.Phase == previous.Phase) {
+			t.Fatalf("%v after %v", stretch, previous)
+		}
+		for _, moment := range []time.Time{stretch.Start, stretch.End.Add(-1)} {
+			if got := hours.Phase(moment); got != stretch.Phase {
+				t.Errorf("phase at %s = %d, want %d", moment, got, stretch.Phase)
+			}
+		}
+		if stretch.Phase == session.Closed {
+			if got := hours.MarketTime(stretch.End.Add(-1)); !got.Equal(stretch.Start) {
+				t.Errorf("market time = %s, want %s", got, stretch.Start)
+			}
+		}
+		previous, at = stretch, stretch.End
+		count++
+	}
+	if count != 17 { // five sessions of three stretches, with closed ones between
+		t.Errorf("%d stretches", count)
+	}
+	always := newClock(t, session.Settings{}).Stretch(last)
+	if always.Phase != session.Regular || always.End.Year() < 2029 {
+		t.Errorf("always open: %v", always)
+	}
+}
+
+func TestTradingDay(t *testing.T) {
+	t.Parallel()
+	hours := newClock(t, session.Settings{})
+	if day, ok := hours.TradingDay(time.Date(2026, time.November, 27, 17, 0, 0, 0, time.UTC)); !ok || day.Close.UTC().Hour() != 18 {
+		t.Errorf("day after Thanksgiving: %v, %t", day, ok)
+	}
+	if _, ok := hours.TradingDay(time.Date(2026, time.November, 26, 17, 0, 0, 0, time.UTC)); ok {
+		t.Error("Thanksgiving is a trading day")
+	}
+}
+
+func newClock(t testing.TB, settings session.Settings) *session.Clock {
+	t.Helper()
+	hours, err := session.NewClock(settings, clock.System{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hours
+}
