@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,19 +35,30 @@ const (
 	authKey2 = `{"action":"auth","key":"K2","secret":"S2"}`
 )
 
+// watchedClock counts how often it is looked at.
+type watchedClock struct {
+	*clock.Fake
+	looks atomic.Int64
+}
+
+func (c *watchedClock) Now() time.Time {
+	c.looks.Add(1)
+	return c.Fake.Now()
+}
+
 // world is a hub behind a server, with a clock that the test moves. Time stands still in between.
 type world struct {
 	tb    testing.TB
 	hub   *feed.Hub
 	venue *exchange.Exchange
 	plans *access.Plans
-	clock *clock.Fake
+	clock *watchedClock
 	url   string
 }
 
 func start(tb testing.TB, change func(*feed.Settings)) *world {
 	tb.Helper()
-	base := clock.NewFake(morning())
+	base := &watchedClock{Fake: clock.NewFake(morning())}
 	hours, err := session.NewClock(session.Settings{}, base)
 	if err != nil {
 		tb.Fatal(err)

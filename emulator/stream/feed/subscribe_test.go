@@ -3,6 +3,7 @@ package feed_test
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestAcknowledgements checks that an answer has every key of its endpoint as an array, in Alpaca's order.
@@ -71,4 +72,30 @@ func TestLongSubscription(t *testing.T) {
 	if got := len(ack["quotes"].([]any)); got != len(symbols) {
 		t.Errorf("%d quotes, want %d", got, len(symbols))
 	}
+}
+
+// TestRest checks that the market is left alone while nobody is subscribed to anything.
+func TestRest(t *testing.T) {
+	t.Parallel()
+	w := start(t, nil)
+	p := w.enter("/v2/test", nil)
+	p.subscribe(`"quotes":["FAKEPACA"]`)
+	for range 3 {
+		before := w.clock.looks.Load()
+		eventually(t, "a look at the market", func() bool { return w.clock.looks.Load() > before+3 })
+	}
+	p.send(`{"action":"unsubscribe","quotes":["FAKEPACA"]}`)
+	p.expect(`{"T":"subscription","trades":[],"quotes":[],"bars":[]}`)
+	unmoved := 0
+	last := int64(0)
+	eventually(t, "fifty milliseconds, fifty ticks, without a look", func() bool {
+		if looks := w.clock.looks.Load(); looks != last {
+			unmoved, last = 0, looks
+		}
+		unmoved++
+		return unmoved == 50
+	})
+	p.subscribe(`"quotes":["FAKEPACA"]`)
+	w.clock.Advance(5 * time.Second)
+	p.skipTo("q")
 }
