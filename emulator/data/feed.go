@@ -25,7 +25,7 @@ type view struct {
 }
 
 // noRights is the answer to a plan that is too small. Alpaca's FAQ gives it this code.
-func noRights(format string, args ...any) error {
+func noRights(format string, args ...any) error { //nolint:unparam // a format as everywhere here
 	refusal := wire.Forbidden(format, args...)
 	refusal.Code = wire.CodeUnprocessable
 	return refusal

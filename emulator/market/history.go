@@ -77,8 +77,9 @@ func (m *Market) Quotes(a *asset.Asset, span Span) iter.Seq[Quote] {
 			return
 		}
 		span = span.within(a)
-		for cell := range s.cells(int64(Step), span.From.UnixNano(), span.To.UnixNano(), span.Descending) {
-			quote := s.quote(cell * int64(Step))
+		every := func(session.Phase) int64 { return int64(Step) }
+		for moment := range s.cells(every, span.From.UnixNano(), span.To.UnixNano(), span.Descending) {
+			quote := s.quote(moment)
 			if quote.Time.Before(span.From) || quote.Time.After(span.To) {
 				continue
 			}

@@ -40,7 +40,7 @@ func nanosOf(price decimal.Decimal) int64 {
 
 // toNanos brings a price to a multiple of the tick, at least one tick.
 func toNanos(price float64, tick int64) int64 {
-	return max(1, int64(math.Round(price*dollar/float64(tick)))) * tick
+	return max(1, int64(price*dollar/float64(tick)+0.5)) * tick
 }
 
 // sizeOf returns so many units of 10 to the minus digits.

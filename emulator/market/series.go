@@ -94,13 +94,17 @@ func (s *series) book(moment int64) book {
 	}
 }
 
-func (s *series) stockBook(moment int64) book {
-	value := s.listed * s.path.factor(moment/int64(Step))
-	tick := int64(cent)
+// stockLast returns the price of a stock's trade in a step, with what it was rounded from and to.
+func (s *series) stockLast(moment int64) (last int64, value float64, tick int64) {
+	value = s.listed * s.path.factor(moment/int64(Step))
 	if value < 1 {
-		tick = hundredth
+		return toNanos(value, hundredth), value, hundredth
 	}
-	last := toNanos(value, tick)
+	return toNanos(value, cent), value, cent
+}
+
+func (s *series) stockBook(moment int64) book {
+	last, value, tick := s.stockLast(moment)
 	// Dear stocks have a wider spread: about half a basis point of the price, at least one tick.
 	dice, width := s.quoteDice(moment), 1+uint64(value/100)
 	return book{

@@ -32,11 +32,13 @@ const (
 	optionAuction = "a" // single leg auction
 )
 
-// Time is divided into slots, each of which has one trade or none.
+// Time is divided into slots, each of which has one trade or none. They divide a minute, at which sessions begin and end.
 const (
-	slotWidth       = time.Second
-	optionSlotWidth = 15 * time.Second
-	perMille        = 1000
+	stockSlot    = 2 * time.Second
+	extendedSlot = 12 * time.Second
+	coinSlot     = time.Second
+	optionSlot   = 15 * time.Second
+	perMille     = 1000
 	// minTradeDelay is the earliest moment of a trade within its step: after the step's quote.
 	minTradeDelay = maxDelay
 )
@@ -48,15 +50,21 @@ type raw struct {
 	conditions       string
 }
 
-func (s *series) slotWidth() int64 {
-	if s.asset.Class == asset.Option {
-		return int64(optionSlotWidth)
+func (s *series) slot(phase session.Phase) int64 {
+	switch {
+	case s.asset.Class == asset.Option:
+		return int64(optionSlot)
+	case s.asset.Pair != nil:
+		return int64(coinSlot)
+	case phase != session.Regular:
+		return int64(extendedSlot)
+	default:
+		return int64(stockSlot)
 	}
-	return int64(slotWidth)
 }
 
 // rate is how many slots in a thousand have a trade.
-func (s *series) rate(phase session.Phase) uint64 {
+func (s *series) rate() uint64 {
 	switch s.asset.Class {
 	case asset.Crypto, asset.Perpetual:
 		return 8 + mix(s.key, 7)%60
@@ -65,22 +73,17 @@ func (s *series) rate(phase session.Phase) uint64 {
 		distance := math.Log(contract.Strike.InexactFloat64()/s.listed) / math.Max(0.02, s.path.volatility/4)
 		return 1 + uint64(400*math.Exp(-distance*distance/2))
 	default:
-		often := 500 + mix(s.key, 7)%500
-		if phase != session.Regular {
-			often /= 8
-		}
-		return often
+		return 500 + mix(s.key, 7)%500
 	}
 }
 
-// raw returns the trade of a slot.
-func (s *series) raw(slot int64, phase session.Phase, rate uint64) (raw, bool) {
-	dice := mix(s.key+1, uint64(slot))
+// raw returns the trade of the slot that begins at a moment.
+func (s *series) raw(start, width int64, phase session.Phase, rate uint64) (raw, bool) {
+	dice := mix(s.key+1, uint64(start))
 	if dice>>20%perMille >= rate {
 		return raw{}, false
 	}
-	width := s.slotWidth()
-	moment := slot*width + int64(dice%uint64(width/int64(Step)))*int64(Step)
+	moment := start + int64(dice%uint64(width/int64(Step)))*int64(Step)
 	delay := int64(minTradeDelay) + int64(dice>>8)%int64(Step-minTradeDelay)
 	trade := raw{at: moment + delay, moment: moment, dice: dice}
 	s.dress(&trade, phase)
@@ -89,8 +92,15 @@ func (s *series) raw(slot int64, phase session.Phase, rate uint64) (raw, bool) {
 
 // price returns a trade's price in nanos: for crypto, the side of the quote that the taker took.
 func (s *series) price(trade raw) int64 {
+	if s.pinned > 0 {
+		return s.pinned
+	}
+	if s.asset.Class == asset.Equity {
+		last, _, _ := s.stockLast(trade.moment)
+		return last
+	}
 	prices := s.book(trade.moment)
-	if s.asset.Pair == nil || s.pinned > 0 {
+	if s.asset.Pair == nil {
 		return prices.last
 	}
 	if trade.takerSells() {
@@ -151,7 +161,7 @@ func (s *series) coins(dollars uint64) decimal.Decimal { return sizeOf(s.coinUni
 func (s *series) trade(r raw) Trade {
 	trade := Trade{
 		Time: time.Unix(0, r.at).UTC(), Price: priceOf(s.price(r)), Size: sizeOf(r.size, s.digits),
-		ID: uint64(r.at/s.slotWidth()) & (1<<47 - 1), Conditions: r.conditions,
+		ID: uint64(r.at/int64(time.Second)) & (1<<47 - 1), Conditions: r.conditions,
 	}
 	switch s.asset.Class {
 	case asset.Crypto, asset.Perpetual:
@@ -172,13 +182,9 @@ func (s *series) onVenue(r raw, wanted string) bool {
 // raws yields the trades of a span, in its direction.
 func (s *series) raws(from, to int64, descending bool) iter.Seq[raw] {
 	return func(yield func(raw) bool) {
-		var phase session.Phase = -1
-		var rate uint64
-		for slot, now := range s.cells(s.slotWidth(), from, to, descending) {
-			if now != phase {
-				phase, rate = now, s.rate(now)
-			}
-			trade, ok := s.raw(slot, phase, rate)
+		rate := s.rate()
+		for start, phase := range s.cells(s.slot, from, to, descending) {
+			trade, ok := s.raw(start, s.slot(phase), phase, rate)
 			if ok && trade.at >= from && trade.at <= to && !yield(trade) {
 				return
 			}
@@ -195,32 +201,44 @@ func (s *series) lastRaw(at time.Time) (raw, bool) {
 	return raw{}, false
 }
 
-// cells yields the numbers of the cells of a width that begin in a span while the asset trades, and the phase.
-func (s *series) cells(width, from, to int64, descending bool) iter.Seq2[int64, session.Phase] {
+// cells yields the beginnings of the cells of time that touch a span while the asset trades, and the phase. The width of
+// a cell depends on the phase.
+func (s *series) cells(width func(session.Phase) int64, from, to int64, descending bool) iter.Seq2[int64, session.Phase] {
 	if s.asset.Contract != nil {
 		to = min(to, s.asset.Contract.Expiration.UnixNano())
 	}
-	first, last := floorDivide(from, width), floorDivide(to, width)
 	return func(yield func(int64, session.Phase) bool) {
-		at, step := first, int64(1)
-		if descending {
-			at, step = last, -1
-		}
-		for at >= first && at <= last {
-			stretch := s.market.stretch(s.asset, time.Unix(0, at*width))
-			begin := floorDivide(stretch.Start.UnixNano()+width-1, width)
-			end := floorDivide(stretch.End.UnixNano()-1, width)
-			if stretch.Phase == session.Closed {
-				if at = end + 1; descending {
-					at = begin - 1
-				}
-				continue
+		for first, last := from, to; first <= last; {
+			at := first
+			if descending {
+				at = last
 			}
-			for ; at >= first && at <= last && at >= begin && at <= end; at += step {
-				if !yield(at, stretch.Phase) {
+			stretch := s.market.stretch(s.asset, time.Unix(0, at))
+			begin, end := stretch.Start.UnixNano(), stretch.End.UnixNano()-1
+			if stretch.Phase != session.Closed {
+				wide := width(stretch.Phase)
+				if !cellsOf(wide, max(first, begin), min(last, end), descending, func(start int64) bool { return yield(start, stretch.Phase) }) {
 					return
 				}
 			}
+			if first = end + 1; descending {
+				first, last = from, begin-1
+			}
 		}
 	}
+}
+
+// cellsOf calls yield for the cells that touch the span from first to last; false when yield wants no more.
+func cellsOf(width, first, last int64, descending bool, yield func(start int64) bool) bool {
+	lowest, highest, step := floorDivide(first, width), floorDivide(last, width), int64(1)
+	at := lowest
+	if descending {
+		at, step = highest, -1
+	}
+	for ; at >= lowest && at <= highest; at += step {
+		if !yield(at * width) {
+			return false
+		}
+	}
+	return true
 }

@@ -50,24 +50,27 @@ func drawOrder(t *rapid.T) order.OrderRequest {
 		}
 		return &decimal.Number{Decimal: decimal.MustParse(text)}
 	}
+	rarely := func(name string) bool { return rapid.IntRange(0, 7).Draw(t, name) == 7 }
 	r := order.OrderRequest{
-		Symbol: choice("symbol", "AAPL", "brk.b", "F", "A B"), Qty: number("qty", "", "1", "100", "0.5", "0.0000000001", "-1"),
-		Notional: number("notional", "", "", "", "100.5"), Side: choice("side", "buy", "sell"),
-		Type:        choice("type", "market", "limit", "stop", "stop_limit", "trailing_stop"),
-		TimeInForce: choice("time_in_force", "", "day", "gtc", "ioc", "opg"), ExtendedHours: choice("extended_hours", "", "", "yes") != "",
+		Symbol: choice("symbol", "AAPL", "brk.b", "F"), Qty: number("qty", "1", "100", "2", "10", "0.5", "0.0000000001"),
+		Side: choice("side", "buy", "sell"), Type: choice("type", "market", "limit", "stop", "stop_limit", "trailing_stop"),
+		TimeInForce: choice("time_in_force", "", "day", "gtc", "ioc"), ExtendedHours: rarely("extended_hours"),
 		ClientOrderID: choice("client_order_id", "", "a", "a b:c"), OrderClass: choice("order_class", "", "simple", "bracket", "oco", "oto"),
 		PositionIntent: choice("position_intent", "", "buy_to_open"),
+	}
+	if rarely("notional instead") {
+		r.Qty, r.Notional = nil, number("notional", "100.5", "0.5")
 	}
 	if r.Type == "limit" || r.Type == "stop_limit" {
 		r.LimitPrice = number("limit_price", "100", "99.99", "0.1234", "1.001")
 	}
 	if r.Type == "stop" || r.Type == "stop_limit" {
-		r.StopPrice = number("stop_price", "100", "0.5", "")
+		r.StopPrice = number("stop_price", "100", "0.5")
 	}
 	if r.Type == "trailing_stop" {
 		r.TrailPrice, r.TrailPercent = number("trail_price", "", "0.25"), number("trail_percent", "", "1.5")
 	}
-	if choice("legs", "", "both") != "" {
+	if advanced := r.OrderClass != "" && r.OrderClass != "simple"; advanced != rarely("legs of another class") {
 		r.TakeProfit = &order.TakeProfit{LimitPrice: number("take_profit", "120", "90")}
 		r.StopLoss = &order.StopLoss{StopPrice: number("stop_loss", "95", "110"), LimitPrice: number("stop_limit", "", "94.5")}
 	}
