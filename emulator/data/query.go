@@ -41,9 +41,9 @@ const maxOptionSymbols = 100
 
 // Symbols are checked by their form alone: one that is well formed and unknown is no error.
 var (
-	stockForm     = form{pattern: regexp.MustCompile(`^[A-Z][A-Z0-9]{0,9}(\.[A-Z0-9]{1,4})*$`), refusal: "invalid symbol: %s"} //nolint:gochecknoglobals // compiled once, never changed
-	cryptoForm    = form{pattern: regexp.MustCompile(`^[A-Z]+x?/[A-Z]+$`), refusal: "invalid symbol: %s does not match ^[A-Z]+x?/[A-Z]+$"} //nolint:gochecknoglobals // compiled once, never changed
-	perpetualForm = form{pattern: regexp.MustCompile(`^[A-Z]+-PERP$`), refusal: "invalid symbol: %s does not match ^[A-Z]+-PERP$"} //nolint:gochecknoglobals // compiled once, never changed
+	stockForm     = form{pattern: regexp.MustCompile(`^[A-Z][A-Z0-9]{0,9}(\.[A-Z0-9]{1,4})*$`), refusal: "invalid symbol: %s"}                           //nolint:gochecknoglobals // compiled once, never changed
+	cryptoForm    = form{pattern: regexp.MustCompile(`^[A-Z]+x?/[A-Z]+$`), refusal: "invalid symbol: %s does not match ^[A-Z]+x?/[A-Z]+$"}               //nolint:gochecknoglobals // compiled once, never changed
+	perpetualForm = form{pattern: regexp.MustCompile(`^[A-Z]+-PERP$`), refusal: "invalid symbol: %s does not match ^[A-Z]+-PERP$"}                       //nolint:gochecknoglobals // compiled once, never changed
 	optionForm    = form{pattern: regexp.MustCompile(`^[A-Z][A-Z0-9]{0,5}[0-9]{6}[CP][0-9]{8}$`), refusal: "invalid symbol: %s", most: maxOptionSymbols} //nolint:gochecknoglobals // compiled once, never changed
 )
 
