@@ -3,6 +3,7 @@ package feed_test
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -90,6 +91,10 @@ func start(tb testing.TB, change func(*feed.Settings)) *world {
 	hub.Register(mux)
 	ctx, cancel := context.WithCancel(context.Background())
 	server := httptest.NewUnstartedServer(mux)
+	server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		_ = conn.(*net.TCPConn).SetWriteBuffer(64 << 10) // a slow client shall be noticed soon
+		return ctx
+	}
 	server.Start()
 	done := make(chan struct{})
 	go func() {
