@@ -29,6 +29,7 @@ type exchange struct {
 	status    int
 	bytes     int64
 	cause     error
+	stream    bool // the answer lasts as long as the client likes
 }
 
 func newExchange(w http.ResponseWriter, r *http.Request, now time.Time) *exchange {
@@ -98,7 +99,11 @@ func (rt *Router) finish(e *exchange, r *http.Request) {
 		e.status = http.StatusOK
 	}
 	took := rt.config.Clock.Now().Sub(e.start)
-	rt.config.Metrics.Observe(metricMethod(r.Method), e.endpoint, strconv.Itoa(e.status), took)
+	if e.stream {
+		rt.config.Metrics.Count(metricMethod(r.Method), e.endpoint, strconv.Itoa(e.status))
+	} else {
+		rt.config.Metrics.Observe(metricMethod(r.Method), e.endpoint, strconv.Itoa(e.status), took)
+	}
 	rt.logAccess(e, r, took)
 }
 

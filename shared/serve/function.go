@@ -20,3 +20,10 @@ type Function interface {
 	// Alive reports whether the process should go on; the error says why not.
 	Alive(ctx context.Context) (bool, error)
 }
+
+// Drainer is a Function with answers that don't end by themselves: sockets and event streams.
+type Drainer interface {
+	// Drain asks their clients to come again, to another instance, and ends them. It is called when the stop begins,
+	// before the requests under way are waited for, and returns by the end of ctx.
+	Drain(ctx context.Context)
+}

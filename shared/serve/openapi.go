@@ -82,9 +82,7 @@ func describe(op *Operation, registry huma.Registry, failure *huma.Schema) *huma
 			Required: true, Content: jsonContent(registry.Schema(op.body, true, op.ID+"Request")),
 		}
 	}
-	described.Responses[strconv.Itoa(op.success())] = &huma.Response{
-		Description: http.StatusText(op.success()), Content: jsonContent(successSchema(op, registry)),
-	}
+	described.Responses[strconv.Itoa(op.success())] = describeSuccess(op, registry)
 	kinds := slices.Concat([]*problem.Kind{problem.InvalidRequest, problem.Internal}, op.Problems)
 	if op.body != reflect.TypeFor[None]() {
 		kinds = append(kinds, problem.BodyTooLarge, problem.UnsupportedMedia)
@@ -100,6 +98,18 @@ func describe(op *Operation, registry huma.Registry, failure *huma.Schema) *huma
 		addFailure(described, kind, failure)
 	}
 	return described
+}
+
+// describeSuccess is the envelope, an event stream, or nothing more than the status of a socket's handshake.
+func describeSuccess(op *Operation, registry huma.Registry) *huma.Response {
+	success := &huma.Response{Description: http.StatusText(op.success())}
+	switch {
+	case !op.stream:
+		success.Content = jsonContent(successSchema(op, registry))
+	case op.success() == http.StatusOK:
+		success.Content = map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}}
+	}
+	return success
 }
 
 // addFailure documents kind; kinds with the same status share one response that lists their codes.

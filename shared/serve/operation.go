@@ -33,6 +33,7 @@ type Operation struct {
 	Problems []*problem.Kind
 
 	body, data reflect.Type
+	stream     bool // registered with HandleStream
 }
 
 // Parameter is one path, query or header parameter.

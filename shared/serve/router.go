@@ -93,6 +93,33 @@ func Handle[Body, Data any](rt *Router, operation Operation, handler func(contex
 	rt.mux.HandleFunc(op.Method+" "+op.Path, serve)
 }
 
+// HandleStream registers an operation whose handler writes its answer itself and for long: a socket or an event stream.
+// The handler gets its verified claims if the operation has a permission. An error that it returns before it has
+// written anything is answered like any other problem.
+func HandleStream(rt *Router, operation Operation, handler func(w http.ResponseWriter, r *Request[None]) error) {
+	op := &operation
+	op.body, op.data, op.stream = reflect.TypeFor[None](), reflect.TypeFor[None](), true
+	rt.operations = append(rt.operations, op)
+	rt.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) {
+		e := exchangeOf(w)
+		e.endpoint, e.stream = op.Path, true
+		claims, err := rt.admit(w, r, op)
+		if err == nil {
+			err = checkQuery(r, op)
+		}
+		if err == nil {
+			err = handler(w, &Request[None]{Request: r, Claims: claims, Answer: w.Header()})
+		}
+		switch {
+		case err == nil:
+		case e.status == 0:
+			rt.fail(w, r, err)
+		default:
+			e.cause = err
+		}
+	})
+}
+
 // ServeHTTP gives the request its ID and answers it.
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e := newExchange(w, r, rt.config.Clock.Now())

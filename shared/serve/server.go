@@ -102,6 +102,9 @@ func (s *Server) Stop(ctx context.Context) error {
 	defer cancel()
 	s.stopping.Store(true)
 	s.started.Store(false)
+	if streaming, ok := s.function.(Drainer); ok {
+		streaming.Drain(ctx)
+	}
 	drained := make(chan struct{})
 	go func() {
 		s.drainer.Drain()

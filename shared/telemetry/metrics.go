@@ -47,8 +47,13 @@ func NewHTTP(registerer prometheus.Registerer) *HTTP {
 
 // Observe counts one answered request. endpoint is the route's pattern, never the raw path.
 func (m *HTTP) Observe(method, endpoint, status string, took time.Duration) {
-	m.requests.WithLabelValues(method, endpoint, status).Inc()
+	m.Count(method, endpoint, status)
 	m.duration.WithLabelValues(method, endpoint).Observe(took.Seconds())
+}
+
+// Count counts one answered request whose duration says nothing about the service: a stream's is its client's.
+func (m *HTTP) Count(method, endpoint, status string) {
+	m.requests.WithLabelValues(method, endpoint, status).Inc()
 }
 
 // ConnectionOpened and ConnectionClosed move active_connections.
