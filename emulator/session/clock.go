@@ -1,3 +1,4 @@
+// Package session is the clock by which the emulator lives: real, fixed, accelerated, or in a market that never closes.
 package session
 
 import (
@@ -7,6 +8,7 @@ import (
 	"time"
 
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
+	"github.com/opitios-ai/alpaca-knative/shared/market"
 )
 
 // Mode is how the emulator's clock runs.
@@ -24,16 +26,34 @@ const (
 	Accelerated Mode = "accelerated"
 )
 
-// Phase is a part of the trading day.
-type Phase int
+// The exchange's calendar is the one that all of the project lives by.
+type (
+	// Calendar is NYSE's calendar.
+	Calendar = market.Calendar
+	// Day is one trading day.
+	Day = market.Day
+	// Phase is a part of the trading day.
+	Phase = market.Phase
+	// Stretch is a span of time within which the phase does not change.
+	Stretch = market.Stretch
+)
 
 // The phases of a day.
 const (
-	Closed Phase = iota
-	PreMarket
-	Regular
-	AfterHours
+	Closed     = market.PhaseClosed
+	PreMarket  = market.PhasePre
+	Regular    = market.PhaseRegular
+	AfterHours = market.PhaseAfter
 )
+
+// Calendar years that Alpaca's calendar serves.
+const (
+	FirstYear = market.FirstYear
+	LastYear  = market.LastYear
+)
+
+// NewCalendar computes the exchange's calendar. It fails only when the program was built without its zone database.
+func NewCalendar() (*Calendar, error) { return market.NewCalendar() }
 
 // ErrMode is returned for a clock mode that does not exist.
 var ErrMode = errors.New("unknown market clock")
@@ -111,17 +131,7 @@ func (c *Clock) Phase(t time.Time) Phase {
 	if c.mode == AlwaysOpen {
 		return Regular
 	}
-	day, ok := c.Calendar.DayOf(t)
-	switch {
-	case !ok || t.Before(day.SessionOpen) || !t.Before(day.SessionClose):
-		return Closed
-	case t.Before(day.Open):
-		return PreMarket
-	case t.Before(day.Close):
-		return Regular
-	default:
-		return AfterHours
-	}
+	return c.Calendar.Phase(t)
 }
 
 // MarketTime returns the last moment at or before t at which prices moved.
@@ -135,12 +145,6 @@ func (c *Clock) MarketTime(t time.Time) time.Time {
 	return c.Calendar.Previous(t).SessionClose
 }
 
-// Stretch is a span of time within which the phase does not change: from Start to just before End.
-type Stretch struct {
-	Phase      Phase
-	Start, End time.Time
-}
-
 // Stretch returns the stretch that t lies in. When the market never closes, it has no bounds that matter.
 func (c *Clock) Stretch(t time.Time) Stretch {
 	if c.mode == AlwaysOpen {
@@ -151,23 +155,7 @@ func (c *Clock) Stretch(t time.Time) Stretch {
 			End:   time.Date(LastYear+1, time.January, 1, 0, 0, 0, 0, zone),
 		}
 	}
-	day, ok := c.Calendar.DayOf(t)
-	switch {
-	case !ok || t.Before(day.SessionOpen):
-		end := day.SessionOpen
-		if !ok {
-			end = c.Calendar.Next(t).SessionOpen
-		}
-		return Stretch{Closed, c.Calendar.Previous(t).SessionClose, end}
-	case t.Before(day.Open):
-		return Stretch{PreMarket, day.SessionOpen, day.Open}
-	case t.Before(day.Close):
-		return Stretch{Regular, day.Open, day.Close}
-	case t.Before(day.SessionClose):
-		return Stretch{AfterHours, day.Close, day.SessionClose}
-	default:
-		return Stretch{Closed, day.SessionClose, c.Calendar.Next(t).SessionOpen}
-	}
+	return c.Calendar.Stretch(t)
 }
 
 // TradingDay returns the trading day on t's New York date; ok is false when the exchange is closed that day. The calendar

@@ -1,5 +1,6 @@
-// Package market knows the grammar of symbols: stocks, OCC options and crypto pairs. A symbol that passes can be put
-// into a URL, a Redis key or an order; whether it exists is for Alpaca to say.
+// Package market knows the grammar of symbols (stocks, OCC options and crypto pairs) and the exchange's calendar: its
+// trading days, half days and the phases of a day. A symbol that passes can be put into a URL, a Redis key or an order;
+// whether it exists is for Alpaca to say.
 package market
 
 import (

@@ -18,6 +18,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/bucket"
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
 	"github.com/opitios-ai/alpaca-knative/shared/event"
+	"github.com/opitios-ai/alpaca-knative/shared/hours"
 	"github.com/opitios-ai/alpaca-knative/shared/lease"
 	"github.com/opitios-ai/alpaca-knative/shared/outbox"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
@@ -55,6 +56,8 @@ type Platform struct {
 	Alpaca   *alpaca.Client
 	Bucket   *bucket.Bucket
 	Leases   *lease.Leases
+	// Hours knows which session the exchange is in.
+	Hours *hours.Watch
 	// Relay drains the outbox; nil without a sink.
 	Relay *outbox.Relay
 
@@ -96,6 +99,10 @@ func New(cfg Config, d Dependencies) (*Platform, error) {
 	p.Bucket = bucket.New(p.Redis)
 	p.limits = bucket.NewLimits(p.Bucket, cfg.rates(), d.Clock, d.Logger)
 	p.Leases = lease.New(p.Redis, ulid.Make().String())
+	p.Hours, err = hours.New(hours.Config{Source: marketClock{p}, Redis: p.Redis, Clock: d.Clock, Logger: d.Logger})
+	if err != nil {
+		return nil, err
+	}
 	return p, p.openRelay()
 }
 
@@ -141,6 +148,7 @@ func (p *Platform) Start(context.Context) error {
 			p.Logger.Error("revocations are not watched", zap.Error(err))
 		}
 	})
+	p.Go(p.Hours.Run)
 	if p.Relay != nil {
 		p.Go(p.Relay.Run)
 	}

@@ -80,6 +80,9 @@ func QuoteKey(symbol string) string { return "quote:{" + symbol + "}" }
 // RevokedTokenKey marks a token, by its jti, as revoked: a string that lives as long as the token.
 func RevokedTokenKey(tokenID string) string { return "revoked:{" + tokenID + "}" }
 
+// MarketHoursKey holds what was last read of Alpaca's clock and calendar: a string, JSON.
+func MarketHoursKey() string { return "market-hours" }
+
 // DeadLettersKey holds what no subscriber would take: a stream.
 func DeadLettersKey() string { return "dead-letters" }
 

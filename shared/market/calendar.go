@@ -1,11 +1,10 @@
-// Package session knows when the New York market is open: the calendar of trading days, the phases of a day, and
-// the clock by which the emulator lives.
-package session
+package market
 
 import (
 	"fmt"
+	"maps"
 	"time"
-	_ "time/tzdata" // the emulator must know New York's time on machines without a zone database
+	_ "time/tzdata" // New York's time must be known in an image without a zone database
 )
 
 // Calendar years that Alpaca's calendar serves.
@@ -30,6 +29,7 @@ type Calendar struct {
 	location *time.Location
 	closed   map[dateKey]bool
 	half     map[dateKey]bool
+	known    map[dateKey]Day // what With was told, which wins
 }
 
 // dateKey is a day on the calendar, whatever the zone.
@@ -70,12 +70,32 @@ func NewCalendar() (*Calendar, error) {
 	return c, nil
 }
 
+// With returns a calendar that has the given trading days, and no other, from the first of them to the last: what the
+// exchange decided after the rules were written, as Alpaca's calendar tells it. The days must be in order.
+func (c *Calendar) With(days []Day) *Calendar {
+	if len(days) == 0 {
+		return c
+	}
+	told := &Calendar{location: c.location, closed: maps.Clone(c.closed), half: c.half, known: make(map[dateKey]Day, len(days))}
+	for date := c.noon(days[0].Open); !date.After(c.noon(days[len(days)-1].Open)); date = date.AddDate(0, 0, 1) {
+		told.closed[dateOf(date)] = true
+	}
+	for _, day := range days {
+		delete(told.closed, dateOf(day.Open.In(c.location)))
+		told.known[dateOf(day.Open.In(c.location))] = day
+	}
+	return told
+}
+
 // Location is New York's zone, in which the exchange lives.
 func (c *Calendar) Location() *time.Location { return c.location }
 
 // IsTradingDay reports whether the New York date of t has a regular session.
 func (c *Calendar) IsTradingDay(t time.Time) bool {
 	t = t.In(c.location)
+	if _, known := c.known[dateOf(t)]; known {
+		return true
+	}
 	if t.Weekday() == time.Saturday || t.Weekday() == time.Sunday {
 		return false
 	}
@@ -87,6 +107,9 @@ func (c *Calendar) DayOf(t time.Time) (Day, bool) {
 	t = t.In(c.location)
 	if !c.IsTradingDay(t) {
 		return Day{}, false
+	}
+	if day, known := c.known[dateOf(t)]; known {
+		return day, true
 	}
 	closing, last := 16, 20
 	if c.half[dateOf(t)] {

@@ -1,0 +1,54 @@
+package platform
+
+import (
+	"context"
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/hours"
+	"github.com/opitios-ai/alpaca-knative/shared/problem"
+	"github.com/opitios-ai/alpaca-knative/shared/store"
+	"github.com/opitios-ai/alpaca-knative/shared/vault"
+)
+
+// marketClock reads Alpaca's clock and calendar with the first of the accounts whose keys serve market data, within what
+// Alpaca allows that account.
+type marketClock struct{ platform *Platform }
+
+var _ hours.Source = marketClock{}
+
+// Clock reads Alpaca's clock.
+func (m marketClock) Clock(ctx context.Context) (*alpaca.Clock, error) {
+	account, err := m.account(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.platform.Alpaca.Clock(ctx, account.Credentials)
+}
+
+// Calendar reads the trading days from start to end.
+func (m marketClock) Calendar(ctx context.Context, start, end time.Time) ([]alpaca.CalendarDay, error) {
+	account, err := m.account(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.platform.Alpaca.Calendar(ctx, account.Credentials, start, end)
+}
+
+// account is the account to ask with, one call taken from its budget. The clock can wait: it leaves twice what is kept
+// for cancels.
+func (m marketClock) account(ctx context.Context) (vault.Account, error) {
+	accounts, err := m.platform.Accounts.MarketData(ctx)
+	if err != nil {
+		return vault.Account{}, err
+	}
+	config := &m.platform.Config
+	grant, err := m.platform.Bucket.Take(ctx, store.UpstreamBucketKey(accounts[0].ID), config.UpstreamRate(), 1, 2*config.CancelReserve)
+	if err != nil {
+		return vault.Account{}, err
+	}
+	if grant.Granted == 0 {
+		return vault.Account{}, problem.RateLimitExceeded.New("what Alpaca allows account %s is used up", accounts[0].ID).After(grant.RetryAfter)
+	}
+	return accounts[0], nil
+}
