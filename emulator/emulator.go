@@ -148,9 +148,10 @@ func (e *Emulator) serve(life context.Context, listener net.Listener, handler ht
 
 func (e *Emulator) publicHandler() http.Handler {
 	mux := http.NewServeMux()
-	(&trading.API{Catalogue: e.catalogue, Clock: e.clock}).Register(mux, e.gate)
 	prices := &data.API{Catalogue: e.catalogue, Clock: e.clock, Market: e.market, Plans: e.plans, Seed: e.config.Seed}
 	prices.Register(mux, e.gate)
+	broker := &trading.API{Catalogue: e.catalogue, Clock: e.clock, Market: e.market, Announcements: prices.Announcements}
+	broker.Register(mux, e.gate)
 	e.streams.Register(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		wire.WriteError(w, wire.NotFound("endpoint not found"))

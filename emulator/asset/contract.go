@@ -158,3 +158,19 @@ func (c *Catalogue) contract(underlying int, date time.Time, kind ContractType, 
 		Underlying: stock, Root: Root(stock.Symbol), Type: kind, Strike: fromThousandths(thousandths), Expiration: day.Close,
 	}), true
 }
+
+// RootOf returns the root of an OCC symbol; "" for text that is none.
+func RootOf(symbol string) string {
+	if !IsContractSymbol(symbol) {
+		return ""
+	}
+	return symbol[:len(symbol)-tailLength]
+}
+
+// CompareSymbols orders OCC symbols as Chain does: by root, expiration, type and strike. Text that is none comes first.
+func CompareSymbols(a, b string) int {
+	if order := strings.Compare(RootOf(a), RootOf(b)); order != 0 {
+		return order
+	}
+	return strings.Compare(a, b)
+}

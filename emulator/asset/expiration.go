@@ -14,6 +14,9 @@ const (
 	monthlyExpirations = 6
 )
 
+// firstContracts is the date on which Alpaca's data of option contracts begins.
+const firstContracts = "2024-02-01"
+
 // isMonthly reports whether an expiration is the one of its month: on the third Friday, or the day before when that is
 // a holiday.
 func isMonthly(day time.Time) bool {
@@ -57,6 +60,25 @@ func (c *Catalogue) Expirations(t time.Time) []time.Time {
 		listed = append(listed, day.Close)
 	}
 	return listed
+}
+
+// PastExpirations returns the expirations from a date (YYYY-MM-DD) to the day before t, earliest first: every week has one.
+func (c *Catalogue) PastExpirations(from string, t time.Time) []time.Time {
+	today := t.In(c.calendar.Location()).Format(time.DateOnly)
+	start, err := time.ParseInLocation(time.DateOnly, max(from, firstContracts), c.calendar.Location())
+	if err != nil {
+		return nil
+	}
+	var expired []time.Time
+	for week := start; ; week = week.AddDate(0, 0, 7) {
+		day := c.endOfWeek(week)
+		if day.Date() >= today {
+			return expired
+		}
+		if day.Date() >= from {
+			expired = append(expired, day.Close)
+		}
+	}
 }
 
 // Chain yields the contracts on an underlying that are listed at t, in the order of their symbols: by expiration, calls

@@ -4,9 +4,12 @@ package trading
 import (
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/access"
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
+	"github.com/opitios-ai/alpaca-knative/emulator/data"
+	"github.com/opitios-ai/alpaca-knative/emulator/market"
 	"github.com/opitios-ai/alpaca-knative/emulator/session"
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
 )
@@ -18,6 +21,10 @@ const maxBody = 1 << 20
 type API struct {
 	Catalogue *asset.Catalogue
 	Clock     *session.Clock
+	Market    *market.Market
+	// Announcements returns the corporate actions whose dates may lie in a span of dates, both midnights UTC, by ID in
+	// the order in which they are processed.
+	Announcements func(from, to time.Time) []data.Announcement
 }
 
 // Register adds the endpoints to mux, each behind the gate.
@@ -42,12 +49,18 @@ func (api *API) Register(mux *http.ServeMux, gate *access.Gate) {
 
 		"DELETE /v2/watchlists/{watchlist}/{symbol...}": api.removeFromWatchlist,
 
+		"GET /v2/options/contracts/{contract}": api.getContract,
+
+		"GET /v2/corporate_actions/announcements":                api.getAnnouncements,
+		"GET /v2/corporate_actions/announcements/{announcement}": api.getAnnouncement,
+
 		"GET /v3/clock":                     api.getClockV3,
 		"GET /v3/calendar/{market}":         api.getCalendarV3,
 		"GET /v2/clock":                     api.getClock,
 		"GET /v2/calendar":                  api.getCalendar,
 		"GET /v2/assets":                    api.getAssets,
 		"GET /v2/assets/{asset}":            api.getAsset,
+		"GET /v2/options/contracts":         api.getContracts,
 		"POST /v2/orders":                   postOrder,
 		"GET /v2/orders":                    getOrders,
 		"DELETE /v2/orders":                 deleteOrders,
