@@ -1,6 +1,7 @@
 package alpaca
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
@@ -15,8 +16,24 @@ type Quote struct {
 	BidExchange string         `json:"bx,omitempty"`
 	BidPrice    decimal.Number `json:"bp"`
 	BidSize     decimal.Number `json:"bs"`
-	Conditions  []string       `json:"c,omitempty"`
+	Conditions  Conditions     `json:"c,omitempty"`
 	Tape        string         `json:"z,omitempty"`
+}
+
+// Conditions are the codes of a quote or a trade. Alpaca writes an array for stocks and one string for options.
+type Conditions []string
+
+// UnmarshalJSON reads both forms.
+func (c *Conditions) UnmarshalJSON(data []byte) error {
+	if len(data) > 0 && data[0] == '"' {
+		var one string
+		if err := json.Unmarshal(data, &one); err != nil {
+			return err
+		}
+		*c = Conditions{one}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]string)(c))
 }
 
 // Trade is one execution on an exchange. Price is USD, Size shares.
@@ -26,8 +43,10 @@ type Trade struct {
 	Exchange   string         `json:"x,omitempty"`
 	Price      decimal.Number `json:"p"`
 	Size       decimal.Number `json:"s"`
-	Conditions []string       `json:"c,omitempty"`
+	Conditions Conditions     `json:"c,omitempty"`
 	Tape       string         `json:"z,omitempty"`
+	// TakerSide is "B" or "S", of crypto trades only.
+	TakerSide string `json:"tks,omitempty"`
 	// Update is "canceled", "incorrect" or "corrected" for a trade that was changed afterwards.
 	Update string `json:"u,omitempty"`
 }
@@ -51,4 +70,16 @@ type Snapshot struct {
 	MinuteBar    *Bar   `json:"minuteBar"`
 	DailyBar     *Bar   `json:"dailyBar"`
 	PrevDailyBar *Bar   `json:"prevDailyBar"`
+	// Greeks and ImpliedVolatility are of options only, and missing where they can't be computed.
+	Greeks            *Greeks         `json:"greeks,omitempty"`
+	ImpliedVolatility *decimal.Number `json:"impliedVolatility,omitempty"`
+}
+
+// Greeks are an option's sensitivities, for one share of the underlying.
+type Greeks struct {
+	Delta decimal.Number `json:"delta"`
+	Gamma decimal.Number `json:"gamma"`
+	Rho   decimal.Number `json:"rho"`
+	Theta decimal.Number `json:"theta"`
+	Vega  decimal.Number `json:"vega"`
 }

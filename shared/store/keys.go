@@ -72,8 +72,18 @@ func ActiveAccountsKey(shard int) string { return "active:" + ShardTag(shard) }
 
 // The keys of the market carry the symbol as their tag.
 
-// QuoteKey is the cached latest quote of a stock: a hash.
+// QuoteKey is what is newest of a stock, an option or a crypto pair: a hash (docs/quotes.md has its fields).
 func QuoteKey(symbol string) string { return "quote:{" + symbol + "}" }
+
+// DocumentKey is a cached page or document of a symbol, kind "bars", "chain" and the like: a hash.
+func DocumentKey(kind, symbol, query string) string {
+	return "market:{" + symbol + "}:" + kind + ":" + query
+}
+
+// FetchLeaseKey is held by the instance that is fetching a value from Alpaca for all: a string.
+func FetchLeaseKey(kind, symbol, query string) string {
+	return "fetch:{" + symbol + "}:" + kind + ":" + query
+}
 
 // Keys that belong to nobody in particular.
 

@@ -125,3 +125,9 @@ func (m *Cache) Hit(kind string) { m.hits.WithLabelValues(kind).Inc() }
 
 // Miss counts a read of kind that had to go upstream.
 func (m *Cache) Miss(kind string) { m.misses.WithLabelValues(kind).Inc() }
+
+// HitCounter and MissCounter are the counters behind Hit and Miss, for a path that counts at every request.
+func (m *Cache) HitCounter(kind string) prometheus.Counter { return m.hits.WithLabelValues(kind) }
+
+// MissCounter is the counterpart of HitCounter.
+func (m *Cache) MissCounter(kind string) prometheus.Counter { return m.misses.WithLabelValues(kind) }
