@@ -47,6 +47,7 @@ func (api *API) Handler() http.Handler {
 	mux.HandleFunc("GET /emulator/audit", api.audit)
 	mux.HandleFunc("GET /emulator/counters", api.counters)
 	mux.HandleFunc("GET /emulator/answers", api.answers)
+	mux.HandleFunc("GET /emulator/profile/{name}", api.profile)
 	mux.HandleFunc("GET /emulator/faults", api.listFaults)
 	mux.HandleFunc("POST /emulator/faults", api.addFault)
 	mux.HandleFunc("DELETE /emulator/faults", api.clearFaults)

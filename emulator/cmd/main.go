@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -15,9 +16,15 @@ import (
 	"github.com/opitios-ai/alpaca-knative/emulator"
 )
 
+// collectorPercent lets garbage grow to half of what is kept, because the emulator keeps every order. GOGC changes it.
+const collectorPercent = 50
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectorPercent)
+	}
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "emulator:", err)
 		os.Exit(1) //nolint:gocritic // stop has nothing left to do

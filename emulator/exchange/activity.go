@@ -32,8 +32,8 @@ func (a *Account) Activities(filter ActivityFilter) []Activity {
 		return nil
 	}
 	a.mu.Lock()
-	fills := make([]Activity, 0, len(a.history.events)/2)
-	for _, event := range a.history.events {
+	fills := make([]Activity, 0, len(a.history.records)/2)
+	for _, event := range a.events() {
 		if filter.selects(event) {
 			fills = append(fills, Activity{event})
 		}

@@ -27,8 +27,8 @@ type Event struct {
 
 // history is an account's events, oldest first. The oldest are dropped beyond limit.
 type history struct {
-	events  []*Event
-	first   int // how many events were dropped before events[0]
+	records []record
+	first   int // how many events were dropped before records[0]
 	limit   int
 	entropy *ulid.MonotonicEntropy
 	last    time.Time
@@ -36,16 +36,26 @@ type history struct {
 	subscriptions map[*Subscription]struct{}
 }
 
-func (h *history) add(event *Event) {
-	if len(h.events) >= h.limit {
+func (h *history) add(added record) *record {
+	if len(h.records) >= h.limit {
 		drop := max(1, h.limit/10)
-		h.events = append(make([]*Event, 0, h.limit), h.events[drop:]...)
+		h.records = append(make([]record, 0, h.limit), h.records[drop:]...)
 		h.first += drop
 	}
-	h.events = append(h.events, event)
+	h.records = append(h.records, added)
 	for subscription := range h.subscriptions {
 		subscription.wake()
 	}
+	return &h.records[len(h.records)-1]
+}
+
+// events returns all events that are kept, oldest first; a.mu is held.
+func (a *Account) events() []*Event {
+	all := make([]*Event, len(a.history.records))
+	for i := range all {
+		all[i] = a.history.records[i].event(a)
+	}
+	return all
 }
 
 // stamp returns a time that never runs backwards and an ID that grows with it, also when the clock was set back.
@@ -62,12 +72,12 @@ func (h *history) stamp(now time.Time) (time.Time, ulid.ULID) {
 	return at, id
 }
 
-// emit records that an order reached its present state.
-func (a *Account) emit(name string, e *entry, now time.Time) *Event {
+// emit records that an order reached its present state. What it returns is valid until the next event.
+func (a *Account) emit(name string, e *entry, now time.Time) *record {
 	at, id := a.history.stamp(now)
-	event := &Event{ID: id, At: at, Name: name, Order: e.snapshot()}
-	a.history.add(event)
-	return event
+	added := record{id: id, at: nanosecondsOf(at), name: name}
+	added.describe(e.Terms, e.State)
+	return a.history.add(added)
 }
 
 // emitFill records an execution.
@@ -76,13 +86,9 @@ func (a *Account) emitFill(e *entry, qty, price decimal.Decimal, now time.Time) 
 	if e.Status != StatusFilled {
 		name = "partial_fill"
 	}
-	position := a.positionQty(e.Asset.Symbol)
-	at, id := a.history.stamp(now)
-	a.history.add(&Event{
-		ID: id, At: at, Name: name, Order: e.snapshot(), ExecutionID: uuid.NewString(),
-		Price: &price, Qty: &qty, PositionQty: &position, zone: a.exchange.clock.Calendar.Location(),
-		SettleDate: a.exchange.clock.Calendar.Settlement(now),
-	})
+	added := a.emit(name, e, now)
+	added.execution = uuid.New()
+	added.fill(price, qty, a.positionQty(e.Asset.Symbol))
 }
 
 // Subscription reads an account's events in order, from a point in the past on. It is for one goroutine; events that it
@@ -103,20 +109,20 @@ type Position struct {
 func (a *Account) Subscribe(from Position) *Subscription {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s := &Subscription{account: a, signal: make(chan struct{}, 1), next: a.history.first + len(a.history.events)}
+	s := &Subscription{account: a, signal: make(chan struct{}, 1), next: a.history.first + len(a.history.records)}
 	switch {
 	case from.After != ulid.ULID{}:
-		s.next = a.history.seek(func(e *Event) bool { return e.ID.Compare(from.After) > 0 })
+		s.next = a.history.seek(func(r *record) bool { return r.id.Compare(from.After) > 0 })
 	case !from.Since.IsZero():
-		s.next = a.history.seek(func(e *Event) bool { return !e.At.Before(from.Since) })
+		s.next = a.history.seek(func(r *record) bool { return !timeOf(r.at).Before(from.Since) })
 	}
 	a.history.subscriptions[s] = struct{}{}
 	return s
 }
 
 // seek returns the number of the first event for which reached is true; it is true for all events after that one.
-func (h *history) seek(reached func(*Event) bool) int {
-	return h.first + sort.Search(len(h.events), func(i int) bool { return reached(h.events[i]) })
+func (h *history) seek(reached func(*record) bool) int {
+	return h.first + sort.Search(len(h.records), func(i int) bool { return reached(&h.records[i]) })
 }
 
 // Signal is readable after events were added; read it, then call Take until it returns none.
@@ -132,9 +138,12 @@ func (s *Subscription) Take(limit int) (events []*Event, dropped int) {
 		s.next = h.first
 	}
 	from := s.next - h.first
-	to := min(len(h.events), from+limit)
+	to := min(len(h.records), from+limit)
 	s.next += to - from
-	return append(events, h.events[from:to]...), dropped
+	for i := from; i < to; i++ {
+		events = append(events, h.records[i].event(s.account))
+	}
+	return events, dropped
 }
 
 // Close ends the subscription.

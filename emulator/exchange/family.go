@@ -141,7 +141,7 @@ func (a *Account) release(e *entry, now time.Time) {
 	e.Status, e.UpdatedAt = StatusNew, now
 	a.activate(e)
 	a.exchange.book.rest(e)
-	a.emit(string(StatusNew), e, now).ExecutionID = uuid.NewString()
+	a.emit(string(StatusNew), e, now).execution = uuid.New()
 }
 
 // watch lets a held stop take the profit's place once its price is reached.

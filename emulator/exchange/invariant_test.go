@@ -153,7 +153,7 @@ func (r *randomLedger) check(t *rapid.T) {
 func (r *randomLedger) checkMoney(t *rapid.T) {
 	cash := decimal.FromInt(100_000)
 	positions := make(map[string]decimal.Decimal)
-	for _, event := range r.account.history.events {
+	for _, event := range r.account.events() {
 		if event.Price == nil {
 			continue
 		}
@@ -247,9 +247,9 @@ func legal() map[Status][]Status {
 func (r *randomLedger) checkEvents(t *rapid.T) {
 	allowed := legal()
 	last := make(map[string]Status)
-	for i, event := range r.account.history.events {
-		if i > 0 && event.ID.Compare(r.account.history.events[i-1].ID) <= 0 {
-			t.Fatalf("event %d has ID %s after %s", i, event.ID, r.account.history.events[i-1].ID)
+	for i, event := range r.account.events() {
+		if i > 0 && event.ID.Compare(r.account.history.records[i-1].id) <= 0 {
+			t.Fatalf("event %d has ID %s after %s", i, event.ID, r.account.history.records[i-1].id)
 		}
 		before, now := last[event.Order.ID], event.Order.Status
 		found := false

@@ -18,7 +18,7 @@ func (a *Account) EquityAt(moments []time.Time) []decimal.Decimal {
 		positions[symbol] = *held
 	}
 	equity := make([]decimal.Decimal, len(moments))
-	events := a.history.events
+	events := a.events()
 	for i, moment := range slices.Backward(moments) {
 		for len(events) > 0 && events[len(events)-1].At.After(moment) {
 			last := events[len(events)-1]

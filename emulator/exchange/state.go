@@ -110,7 +110,7 @@ func (a *Account) save() (SavedAccount, error) {
 	for _, e := range a.submitted {
 		saved.Orders = append(saved.Orders, e.save())
 	}
-	for _, event := range a.history.events {
+	for _, event := range a.events() {
 		saved.Events = append(saved.Events, SavedEvent{
 			ID: event.ID, At: event.At, Name: event.Name, OrderID: event.Order.ID, State: event.Order.State,
 			FilledCost: event.Order.filledCost, ExecutionID: event.ExecutionID, Price: event.Price, Qty: event.Qty,
@@ -162,8 +162,8 @@ func (a *Account) clear() {
 	a.lastEquity, a.lastMargin = a.opening, decimal.Decimal{}
 	a.lastClose = a.exchange.clock.Calendar.PreviousClose(a.exchange.clock.Now())
 	a.watchlists = nil
-	a.history.first += len(a.history.events)
-	a.history.events = nil
+	a.history.first += len(a.history.records)
+	a.history.records = nil
 }
 
 // Restore brings the exchange to a saved state, whose accounts must all be open here. ErrState when it does not fit;
@@ -227,11 +227,14 @@ func (a *Account) rebuild(saved SavedAccount) (*Account, error) {
 			return nil, fmt.Errorf("%w: event %s is about no order", ErrState, event.ID)
 		}
 		event.State.filledCost = event.FilledCost
-		scratch.history.events = append(scratch.history.events, &Event{
+		kept, err := recordOf(&Event{
 			ID: event.ID, At: event.At, Name: event.Name, Order: Order{Terms: e.Terms, State: event.State},
 			ExecutionID: event.ExecutionID, Price: event.Price, Qty: event.Qty, PositionQty: event.PositionQty,
-			SettleDate: event.SettleDate, zone: a.exchange.clock.Calendar.Location(),
 		})
+		if err != nil {
+			return nil, fmt.Errorf("%w: event %s: execution ID: %w", ErrState, event.ID, err)
+		}
+		scratch.history.records = append(scratch.history.records, kept)
 	}
 	return scratch, nil
 }
@@ -286,12 +289,12 @@ func (a *Account) take(scratch *Account) {
 	a.holdings, a.orders, a.byClientID = scratch.holdings, scratch.orders, scratch.byClientID
 	a.submitted, a.open, a.watchlists = scratch.submitted, scratch.open, scratch.watchlists
 	*a.source = *scratch.source
-	a.history.events = scratch.history.events
+	a.history.records = scratch.history.records
 	if scratch.history.last.After(a.history.last) {
 		a.history.last = scratch.history.last
 	}
 	for subscription := range a.history.subscriptions {
-		subscription.next = a.history.first + len(a.history.events)
+		subscription.next = a.history.first + len(a.history.records)
 	}
 	for _, e := range a.submitted {
 		a.resume(e)

@@ -16,7 +16,7 @@ func (a *Account) acknowledge(e *entry, now time.Time) {
 	}
 	e.queued.Store(false)
 	e.Status, e.UpdatedAt = StatusNew, now
-	a.emit(string(StatusNew), e, now).ExecutionID = uuid.NewString()
+	a.emit(string(StatusNew), e, now).execution = uuid.New()
 }
 
 // execute fills the order, or a part of it, at a price.

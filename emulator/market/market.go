@@ -29,6 +29,7 @@ type Market struct {
 	schedule   Schedule
 	amplitudes amplitudes
 	days       dayCache
+	lasts      lastPrices
 
 	mu       sync.RWMutex
 	pinned   map[string]decimal.Decimal
@@ -121,14 +122,9 @@ func (m *Market) Price(a *asset.Asset, at time.Time) decimal.Decimal {
 		return s.recording.Price(at)
 	case s.pinned > 0:
 		return priceOf(s.pinned)
-	case a.Class == asset.Option:
-		book := s.book(s.quoteMoment(at))
-		return priceOf((book.bid + book.ask) / 2)
+	default:
+		return m.walked(&s, at)
 	}
-	if last, ok := s.lastRaw(at); ok {
-		return priceOf(s.price(last))
-	}
-	return priceOf(s.book(s.quoteMoment(at)).last)
 }
 
 // MarketTime returns the last moment at or before t at which the asset traded.

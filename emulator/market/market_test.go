@@ -271,3 +271,17 @@ func BenchmarkDailyBar(b *testing.B) {
 		at = at.AddDate(0, 0, -5)
 	}
 }
+
+// TestPriceIsTheLastTrades asks for prices in an order that finds some of them remembered.
+func TestPriceIsTheLastTrades(t *testing.T) {
+	t.Parallel()
+	m := open(t, 1)
+	for _, a := range []*asset.Asset{find(t, "AAPL"), find(t, "BTC/USD")} {
+		for i := range 2_000 {
+			at := noon.Add(time.Duration(i*i*7_919%60_000) * time.Millisecond)
+			if got, want := m.Price(a, at), m.Trade(a, at).Price; !got.Equal(want) {
+				t.Fatalf("%s at %s: price %s, last trade %s", a.Symbol, at, got, want)
+			}
+		}
+	}
+}

@@ -149,16 +149,21 @@ func waitFor200(ctx context.Context, url, token string) (time.Time, error) {
 }
 
 // residentMemory is the process's VmRSS in MiB.
-func residentMemory(pid int) (float64, error) {
+func residentMemory(pid int) (float64, error) { return memoryOf(pid, "VmRSS:") }
+
+// peakMemory is the most that the process ever had resident, in MiB.
+func peakMemory(pid int) (float64, error) { return memoryOf(pid, "VmHWM:") }
+
+func memoryOf(pid int, name string) (float64, error) {
 	content, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(content)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kilobytes, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 64)
 			return kilobytes / 1024, err
 		}
 	}
-	return 0, errors.New("no VmRSS")
+	return 0, errors.New("no " + name)
 }
