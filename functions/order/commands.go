@@ -53,13 +53,12 @@ func (f *Function) orderRequested(ctx context.Context, e event.Event) error {
 	if r.ClientOrderID == "" {
 		r.ClientOrderID = derivedID(fromEvent, account.ID, e.Source(), e.ID())
 	}
-	p, err := f.newPlacement(account, command.AssetClass, "", e.ID(), r)
+	p, err := f.newPlacement(account, command.AssetClass, "", e.ID(), &r)
 	if err != nil {
 		return err
 	}
 	_, _, err = f.place(ctx, p)
-	var refused *refusalError
-	if errors.As(err, &refused) {
+	if settled(err) {
 		return nil // the rejected event tells it
 	}
 	return err

@@ -2,6 +2,8 @@ package order
 
 import (
 	"context"
+	"net/http"
+	"time"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/bucket"
@@ -19,6 +21,10 @@ const (
 	FromNone          = fromNone
 )
 
+func Validate(assetClass string, r order.OrderRequest, now time.Time) (alpaca.OrderRequest, error) {
+	return validate(assetClass, r, now)
+}
+
 func ValidateStock(r order.OrderRequest) (alpaca.OrderRequest, error) { return validateStock(r) }
 
 func DerivedID(prefix, accountID string, parts ...string) string {
@@ -31,7 +37,7 @@ func Fingerprint(assetClass string, r order.OrderRequest) (string, error) {
 	return fingerprint(assetClass, r)
 }
 
-func CheckIdempotencyKey(key string) error { return checkIdempotencyKey(key) }
+func IdempotencyKey(header http.Header) (string, error) { return idempotencyKey(header) }
 
 func IsOrderID(id string) bool { return isOrderID(id) }
 

@@ -9,18 +9,14 @@ import (
 	"strings"
 
 	"github.com/oklog/ulid/v2"
-
-	"github.com/opitios-ai/alpaca-knative/shared/order"
 )
-
-// maxIdempotencyKey is the longest key taken; clients use UUIDs.
-const maxIdempotencyKey = 255
 
 // The prefixes of client order IDs that we derive: they say in Alpaca's own dashboard where an order came from.
 const (
 	fromKey   = "key-"
 	fromEvent = "evt-"
 	fromNone  = "gen-"
+	fromClose = "cls-" // one of the orders that close all positions
 )
 
 // derivedID is the client order ID that a key or event always leads to, so that Alpaca itself refuses a second order
@@ -45,19 +41,13 @@ func clientOrderID(accountID, given, idempotencyKey string) string {
 	}
 }
 
-// fingerprint identifies what is asked for: two requests with the same key must agree in it.
-func fingerprint(assetClass string, r order.OrderRequest) (string, error) {
-	encoded, err := json.Marshal(r)
+// fingerprint identifies what is asked for: two requests with the same key must agree in it. kind is the asset class of a
+// new order, or what else is asked for.
+func fingerprint(kind string, asked any) (string, error) {
+	encoded, err := json.Marshal(asked)
 	if err != nil {
 		return "", fmt.Errorf("fingerprint: %w", err)
 	}
-	sum := sha256.Sum256(append([]byte(assetClass+"\n"), encoded...))
+	sum := sha256.Sum256(append([]byte(kind+"\n"), encoded...))
 	return hex.EncodeToString(sum[:16]), nil
-}
-
-func checkIdempotencyKey(key string) error {
-	if len(key) > maxIdempotencyKey || !printable(key) || strings.Contains(key, " ") {
-		return invalid(idempotencyHeader, "%s must be 1 to %d visible ASCII characters", idempotencyHeader, maxIdempotencyKey)
-	}
-	return nil
 }

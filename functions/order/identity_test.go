@@ -1,6 +1,7 @@
 package order_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -109,16 +110,26 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
+// TestIdempotencyKey: the IETF draft's quoted string, and what most clients send.
 func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
-	for _, key := range []string{"", "a", `"quoted"`, strings.Repeat("x", orderfn.MaxIdempotencyKey)} {
-		if err := orderfn.CheckIdempotencyKey(key); err != nil {
-			t.Errorf("%q: %v", key, err)
+	const header = "Idempotency-Key"
+	long := strings.Repeat("x", orderfn.MaxIdempotencyKey)
+	if key, err := orderfn.IdempotencyKey(http.Header{}); key != "" || err != nil {
+		t.Errorf("without a key: %q, %v", key, err)
+	}
+	for given, want := range map[string]string{
+		"a": "a", `"a"`: "a", ` "a" `: "a", `"a\"b\\c"`: `a"b\c`, long: long, `"` + long + `"`: long, `a"b`: `a"b`,
+	} {
+		if key, err := orderfn.IdempotencyKey(http.Header{header: {given}}); key != want || err != nil {
+			t.Errorf("%s: %q, %v", given, key, err)
 		}
 	}
-	for _, key := range []string{" ", "a b", "a\tb", "schlüssel", strings.Repeat("x", orderfn.MaxIdempotencyKey+1)} {
-		if err := orderfn.CheckIdempotencyKey(key); err == nil {
-			t.Errorf("%q is taken", key)
+	for _, given := range [][]string{
+		{""}, {" "}, {"a b"}, {"a\tb"}, {"schlüssel"}, {long + "x"}, {`""`}, {`"`}, {`"a`}, {`"a"b"`}, {`"a\b"`}, {`"a\"`}, {`"a b"`}, {"a", "a"}, {`"a"`, `"b"`},
+	} {
+		if key, err := orderfn.IdempotencyKey(http.Header{header: given}); err == nil {
+			t.Errorf("%q is taken as %q", given, key)
 		}
 	}
 }

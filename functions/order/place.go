@@ -2,7 +2,6 @@ package order
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/bucket"
-	"github.com/opitios-ai/alpaca-knative/shared/event"
 	"github.com/opitios-ai/alpaca-knative/shared/intent"
 	"github.com/opitios-ai/alpaca-knative/shared/order"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
@@ -25,9 +23,16 @@ type placement struct {
 	account        vault.Account
 	assetClass     string
 	idempotencyKey string
-	request        alpaca.OrderRequest
-	fingerprint    string
-	arrived        time.Time
+	// request is the order; of a replacement or a close it is known after prepare only.
+	request alpaca.OrderRequest
+	// replaces is set for a replacement, closes for an order that closes a position.
+	replaces    *replacement
+	closes      *closing
+	fingerprint string
+	arrived     time.Time
+	// upstream is how long Alpaca took so far, orderID the ID that it gave.
+	upstream time.Duration
+	orderID  string
 	// causation is the ID of the request or event that asks for the order.
 	causation string
 }
@@ -37,11 +42,8 @@ func (p *placement) id() intent.ID {
 }
 
 // newPlacement validates an order and gives it its identity.
-func (f *Function) newPlacement(account vault.Account, assetClass, idempotencyKey, causation string, r order.OrderRequest) (*placement, error) {
-	if assetClass != event.AssetClassUSEquity {
-		return nil, invalid("asset_class", "asset_class must be %s", event.AssetClassUSEquity)
-	}
-	request, err := validateStock(r)
+func (f *Function) newPlacement(account vault.Account, assetClass, idempotencyKey, causation string, r *order.OrderRequest) (*placement, error) {
+	request, err := validate(assetClass, *r, f.Clock.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -69,14 +71,14 @@ func (f *Function) place(ctx context.Context, p *placement) (order.Order, bucket
 }
 
 func (f *Function) reserve(ctx context.Context, p *placement) (intent.Reservation, error) {
-	body, err := json.Marshal(p.request)
+	body, err := p.encode()
 	if err != nil {
 		return intent.Reservation{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.config.RedisTimeout)
 	defer cancel()
 	reservation, err := f.intents.Reserve(ctx, intent.Request{
-		ID: p.id(), IdempotencyKey: p.idempotencyKey, Fingerprint: p.fingerprint, Body: body,
+		ID: p.id(), IdempotencyKey: p.idempotencyKey, Fingerprint: p.fingerprint, Body: body, Exit: p.closes != nil,
 	})
 	if err != nil {
 		return intent.Reservation{}, problem.Unavailable.New("orders can't be taken right now").After(retrySoon).Because(err)
@@ -88,39 +90,52 @@ func (f *Function) reserve(ctx context.Context, p *placement) (intent.Reservatio
 func (f *Function) act(ctx context.Context, p *placement, r intent.Reservation) (order.Order, error) {
 	switch r.Outcome {
 	case intent.New:
+		if err := f.prepare(ctx, p); err != nil {
+			return f.conclude(ctx, p, r.Token, nil, err)
+		}
 		return f.submit(ctx, p, r.Token)
 	case intent.Resume:
 		return f.resume(ctx, p, r.Token)
 	case intent.Replay:
 		return replay(r)
+	default:
+		return order.Order{}, f.standing(p, r)
+	}
+}
+
+// standing is why a reservation was not given.
+func (f *Function) standing(p *placement, r intent.Reservation) error {
+	switch r.Outcome {
 	case intent.InProgress:
-		return order.Order{}, problem.IdempotencyInProgress.New("this order is being placed").
+		return problem.IdempotencyInProgress.New("this order is being placed").
 			With("client_order_id", p.request.ClientOrderID).After(min(r.RetryAfter, retrySoon))
 	case intent.Mismatch:
-		return order.Order{}, problem.IdempotencyMismatch.New("this Idempotency-Key or client_order_id was used for another order").
+		return problem.IdempotencyMismatch.New("this Idempotency-Key or client_order_id was used for another order").
 			With("client_order_id", p.request.ClientOrderID)
 	case intent.OrderLimit:
 		f.observe(p, "limited")
-		return order.Order{}, problem.RateLimitExceeded.New("order limit of %d a minute exceeded", f.config.OrdersPerMinute).
+		return problem.RateLimitExceeded.New("order limit of %d a minute exceeded", f.config.OrdersPerMinute).
 			With("limit", "orders").With("allowed", f.config.OrdersPerMinute).After(r.RetryAfter)
 	case intent.UpstreamLimit:
 		f.observe(p, "limited")
-		return order.Order{}, problem.RateLimitExceeded.New("what Alpaca allows the account, %d requests a minute, is used up", f.config.TradingRequestsPerMinute).
+		return problem.RateLimitExceeded.New("what Alpaca allows the account, %d requests a minute, is used up", f.config.TradingRequestsPerMinute).
 			With("limit", "alpaca").With("allowed", f.config.TradingRequestsPerMinute).After(r.RetryAfter)
+	default:
+		return problem.Internal.New("internal error").Because(errors.New("unknown outcome " + string(r.Outcome)))
 	}
-	return order.Order{}, problem.Internal.New("internal error").Because(errors.New("unknown outcome " + string(r.Outcome)))
 }
 
 // submit sends a new order, once.
 func (f *Function) submit(ctx context.Context, p *placement, token int64) (order.Order, error) {
 	// A client that hangs up must not leave the order half-done: it is finished, and a repeat gets the answer.
 	ctx = context.WithoutCancel(ctx)
-	started := f.Clock.Now()
-	placed, err := f.Alpaca.PlaceOrder(ctx, p.account.Credentials, p.request)
-	f.logSubmit(p, placed, started, err)
-	if errors.Is(err, alpaca.ErrOutcomeUnknown) || errors.Is(err, alpaca.ErrDuplicateClientOrderID) {
+	placed, err := f.send(ctx, p)
+	switch {
+	case errors.Is(err, alpaca.ErrOutcomeUnknown), errors.Is(err, alpaca.ErrDuplicateClientOrderID):
 		// A duplicate proves that an order with this ID exists: ours, if we lost all memory of having sent it.
 		return f.resume(ctx, p, token)
+	case doubtful(p, err):
+		return f.confirm(ctx, p, token, err)
 	}
 	return f.conclude(ctx, p, token, placed, err)
 }
@@ -130,6 +145,8 @@ func (f *Function) conclude(ctx context.Context, p *placement, token int64, plac
 	switch {
 	case err == nil:
 		return f.acknowledge(ctx, p, token, placed)
+	case unprepared(err):
+		return order.Order{}, f.decline(ctx, p, token, problem.From(err))
 	case rejection(err):
 		return order.Order{}, f.reject(ctx, p, token, alpaca.Problem(err))
 	default: // certainly not taken: a repeat starts anew
@@ -168,22 +185,4 @@ func (f *Function) yield(ctx context.Context, p *placement, token int64) {
 		f.Logger.Warn("intent keeps its lease", zap.String("account_id", p.account.ID),
 			zap.String("client_order_id", p.request.ClientOrderID), zap.Error(err))
 	}
-}
-
-// logSubmit records each submit, also a failed one.
-func (f *Function) logSubmit(p *placement, placed *alpaca.Order, started time.Time, err error) {
-	now := f.Clock.Now()
-	orderID := ""
-	if placed != nil {
-		orderID = placed.ID
-	}
-	f.Logger.Info("order submitted",
-		zap.String("account_id", p.account.ID), zap.String("client_order_id", p.request.ClientOrderID), zap.String("order_id", orderID),
-		zap.String("symbol", p.request.Symbol), zap.Int64("gateway_microseconds", started.Sub(p.arrived).Microseconds()),
-		zap.Int64("upstream_microseconds", now.Sub(started).Microseconds()), zap.Bool("ok", err == nil), zap.NamedError("cause", err))
-}
-
-// observe counts one order. status is accepted, rejected, limited, unavailable or unknown.
-func (f *Function) observe(p *placement, status string) {
-	f.metrics.Observe(p.account.ID, p.account.Type, p.request.Side, status, f.Clock.Now().Sub(p.arrived))
 }

@@ -7,7 +7,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
-	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 	"github.com/opitios-ai/alpaca-knative/shared/order"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
@@ -28,10 +27,13 @@ func (f *Function) resume(ctx context.Context, p *placement, token int64) (order
 	if err := f.takeUpstream(ctx, p.account.ID, 0); err != nil {
 		return f.unknown(ctx, p, token, err) // whoever repeats the request looks it up once more
 	}
-	started := f.Clock.Now()
-	placed, err := f.Alpaca.PlaceOrder(ctx, p.account.Credentials, p.request)
-	f.logSubmit(p, placed, started, err)
+	if err := f.prepare(ctx, p); err != nil {
+		return f.confirm(ctx, p, token, err)
+	}
+	placed, err := f.send(ctx, p)
 	switch {
+	case doubtful(p, err):
+		return f.confirm(ctx, p, token, err)
 	case errors.Is(err, alpaca.ErrDuplicateClientOrderID):
 		if found, err := f.lookup(ctx, p); err == nil {
 			return f.adopt(ctx, p, token, found)
@@ -43,40 +45,38 @@ func (f *Function) resume(ctx context.Context, p *placement, token int64) (order
 	return f.conclude(ctx, p, token, placed, err)
 }
 
+// confirm settles a refusal that may not be true: replacing an order was refused, or what was to be replaced or closed is
+// gone, and one reason for that is an earlier submit of ours that arrived after all.
+func (f *Function) confirm(ctx context.Context, p *placement, token int64, refusal error) (order.Order, error) {
+	found, err := f.lookup(ctx, p)
+	switch {
+	case err == nil:
+		return f.adopt(ctx, p, token, found)
+	case errors.Is(err, alpaca.ErrNotFound):
+		return f.conclude(ctx, p, token, nil, refusal)
+	}
+	return f.unknown(ctx, p, token, err)
+}
+
 // lookup asks Alpaca for the order, within what Alpaca allows; it may use what is reserved for cancels, because an
 // unknown order is as urgent.
 func (f *Function) lookup(ctx context.Context, p *placement) (*alpaca.Order, error) {
 	if err := f.takeUpstream(ctx, p.account.ID, 0); err != nil {
 		return nil, err
 	}
+	defer f.upstreamSince(p, f.Clock.Now())
 	return f.Alpaca.OrderByClientOrderID(ctx, p.account.Credentials, p.request.ClientOrderID)
 }
 
 // adopt acknowledges an order that was found, if it is what was asked for: the account's owner can have used the same
 // client order ID elsewhere.
 func (f *Function) adopt(ctx context.Context, p *placement, token int64, found *alpaca.Order) (order.Order, error) {
-	if !isFor(found, &p.request) {
+	if !p.isMetBy(found) {
 		conflict := problem.IdempotencyMismatch.New("the account has another order with this client_order_id").
 			With("client_order_id", p.request.ClientOrderID).With("order_id", found.ID)
 		return order.Order{}, f.reject(ctx, p, token, conflict)
 	}
 	return f.acknowledge(ctx, p, token, found)
-}
-
-// isFor reports whether found is what the request asks for. What the request leaves to Alpaca is not compared.
-func isFor(found *alpaca.Order, request *alpaca.OrderRequest) bool {
-	if found.Symbol != request.Symbol || found.Side != request.Side || found.Type != request.Type || found.TimeInForce != request.TimeInForce {
-		return false
-	}
-	for _, number := range []struct{ asked, found *decimal.Decimal }{
-		{request.Qty, found.Qty}, {request.Notional, found.Notional},
-		{request.LimitPrice, found.LimitPrice}, {request.StopPrice, found.StopPrice},
-	} {
-		if number.asked != nil && (number.found == nil || !number.asked.Equal(*number.found)) {
-			return false
-		}
-	}
-	return true
 }
 
 // unknown tells the caller the truth: the order may exist, and repeating the request is safe.

@@ -3,40 +3,30 @@ package order
 import (
 	"net/http"
 
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/auth"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
 )
 
-// idempotencyHeader is the header of the IETF draft "The Idempotency-Key HTTP Header Field".
-const idempotencyHeader = "Idempotency-Key"
-
 func (f *Function) routes() {
-	serve.Handle(f.router, serve.Operation{
-		ID: "placeStockOrder", Method: http.MethodPost, Path: "/api/v1/stocks/order", Tag: "Orders",
-		Summary: "Place a stock order",
-		Description: "The order is submitted exactly once. Repeating a request with the same Idempotency-Key or " +
-			"client_order_id and the same body answers what the first one got; with another body it is refused.",
-		Permission: auth.PermissionTrade, Status: http.StatusCreated,
-		Parameters: []serve.Parameter{{
-			Name: idempotencyHeader, In: serve.InHeader, Example: "8e03978e-40d5-43e8-bc93-6894a57f9324",
-			Description: "1 to 255 visible ASCII characters; the client order ID is derived from it when none is given.",
-		}},
-		Problems: []*problem.Kind{
-			problem.IdempotencyInProgress, problem.IdempotencyMismatch, problem.InsufficientFunds, problem.InvalidSymbol,
-			problem.MarketClosed, problem.OrderRejected, problem.RateLimitExceeded, problem.BodyTooLarge,
-			problem.UnsupportedMedia, problem.UpstreamFailed, problem.Unavailable, problem.UpstreamTimeout,
-		},
-	}, f.placeStockOrder)
+	f.placeRoutes()
+	f.changeRoutes()
+	f.closeRoutes()
 	serve.Handle(f.router, serve.Operation{
 		ID: "listOrders", Method: http.MethodGet, Path: "/api/v1/orders", Tag: "Orders", Summary: "List orders, newest first",
 		Permission: auth.PermissionAccountRead,
 		Parameters: []serve.Parameter{
 			{Name: "status", In: serve.InQuery, Enum: listStatuses(), Description: "open (default), closed, all, or one order status"},
+			{Name: "symbols", In: serve.InQuery, Description: "comma-separated, at most 100", Example: "AAPL,BTC/USD"},
+			{Name: "side", In: serve.InQuery, Enum: []string{alpaca.SideBuy, alpaca.SideSell}},
+			{Name: "asset_class", In: serve.InQuery, Description: "comma-separated: us_equity, us_option, crypto", Example: "us_equity"},
+			{Name: "after", In: serve.InQuery, Description: "submitted after this time or date, exclusive", Example: "2026-11-25T14:30:00Z"},
+			{Name: "until", In: serve.InQuery, Description: "submitted before this time or date, exclusive", Example: "2026-11-26"},
+			{Name: "direction", In: serve.InQuery, Enum: []string{descending, ascending}, Description: "by submission time; desc by default"},
 			{Name: "limit", In: serve.InQuery, Description: "1 to 500, default 50", Example: "50"},
-			{Name: "symbols", In: serve.InQuery, Description: "comma-separated", Example: "AAPL,MSFT"},
-			{Name: "side", In: serve.InQuery, Enum: []string{"buy", "sell"}},
-			{Name: "page_token", In: serve.InQuery, Description: "next_page_token of the page before"},
+			{Name: "nested", In: serve.InQuery, Enum: []string{"true", "false"}, Description: "legs under their parent (default) or as orders of their own"},
+			{Name: "page_token", In: serve.InQuery, Description: "next_page_token of the page before, with the same other parameters"},
 		},
 		Problems: upstreamProblems(),
 	}, f.listOrders)
@@ -51,17 +41,6 @@ func (f *Function) routes() {
 		Parameters: []serve.Parameter{{Name: "client_order_id", In: serve.InPath}},
 		Problems:   append(upstreamProblems(), problem.OrderNotFound),
 	}, f.getOrderByClientOrderID)
-	serve.Handle(f.router, serve.Operation{
-		ID: "cancelOrder", Method: http.MethodDelete, Path: "/api/v1/orders/{order_id}", Tag: "Orders",
-		Summary:     "Cancel one order",
-		Description: "Answers the order as it is after the request; it may still be pending_cancel, or have filled just before.",
-		Permission:  auth.PermissionTrade, Parameters: []serve.Parameter{orderIDParameter()},
-		Problems: append(upstreamProblems(), problem.OrderNotFound, problem.OrderRejected),
-	}, f.cancelOrder)
-	serve.Handle(f.router, serve.Operation{
-		ID: "cancelAllOrders", Method: http.MethodDelete, Path: "/api/v1/orders", Tag: "Orders", Summary: "Cancel all open orders",
-		Permission: auth.PermissionTrade, Problems: upstreamProblems(),
-	}, f.cancelAllOrders)
 }
 
 func orderIDParameter() serve.Parameter {

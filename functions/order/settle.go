@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 	"github.com/opitios-ai/alpaca-knative/shared/event"
 	"github.com/opitios-ai/alpaca-knative/shared/intent"
 	"github.com/opitios-ai/alpaca-knative/shared/order"
@@ -35,12 +36,19 @@ func (e *refusalError) Error() string { return e.why.Error() }
 // Unwrap lets errors.As find the problem.
 func (e *refusalError) Unwrap() error { return e.why }
 
+// settled reports whether err is an answer that repeats will get again.
+func settled(err error) bool {
+	var refused *refusalError
+	return errors.As(err, &refused)
+}
+
 // acknowledge settles an order that Alpaca took. The answer does not depend on Redis: the order exists.
 func (f *Function) acknowledge(ctx context.Context, p *placement, token int64, placed *alpaca.Order) (order.Order, error) {
 	native := order.FromAlpaca(placed)
 	changed := event.OrderChangedOf(p.account.ID, placed, placed.SubmittedAt)
 	// The trade-update source makes the same event, with the same ID, when it is first to hear of the order.
 	f.settle(ctx, p, token, intent.Acknowledged, native, placed.ID+":accepted", event.TypeOrderAccepted, changed)
+	p.orderID = placed.ID
 	f.observe(p, "accepted")
 	return native, nil
 }
@@ -51,11 +59,23 @@ func (f *Function) reject(ctx context.Context, p *placement, token int64, why *p
 	changed := event.OrderChanged{
 		AccountID: p.account.ID, ClientOrderID: p.request.ClientOrderID, Symbol: p.request.Symbol, AssetClass: p.assetClass,
 		Side: p.request.Side, Type: p.request.Type, TimeInForce: p.request.TimeInForce, Status: alpaca.StatusRejected,
+		Qty: decimal.NumberOf(p.request.Qty), Notional: decimal.NumberOf(p.request.Notional),
+		LimitPrice: decimal.NumberOf(p.request.LimitPrice), StopPrice: decimal.NumberOf(p.request.StopPrice), Replaces: p.replacesID(),
 		Reason: &event.Reason{Code: why.Kind.Code(), Message: why.Message}, OccurredAt: f.Clock.Now().UTC(),
 	}
 	stored := refusal{Code: why.Kind.Code(), Status: why.Kind.Status(), Message: why.Message, Details: why.Details}
 	f.settle(ctx, p, token, intent.Rejected, stored, p.request.ClientOrderID+":rejected", event.TypeOrderRejected, changed)
 	f.observe(p, "rejected")
+	return &refusalError{why}
+}
+
+// decline settles a request that was never sent, because what it is about is not there or does not allow it. There is no
+// order, so no event tells it; repeats get the same answer.
+func (f *Function) decline(ctx context.Context, p *placement, token int64, why *problem.Error) error {
+	why = why.With("client_order_id", p.request.ClientOrderID)
+	stored := refusal{Code: why.Kind.Code(), Status: why.Kind.Status(), Message: why.Message, Details: why.Details}
+	f.settle(ctx, p, token, intent.Rejected, stored, "", "", event.OrderChanged{})
+	f.observe(p, "declined")
 	return &refusalError{why}
 }
 
@@ -79,6 +99,9 @@ func (f *Function) settleOnce(ctx context.Context, p *placement, token int64, st
 	encoded, err := json.Marshal(result)
 	if err != nil {
 		return err
+	}
+	if eventID == "" {
+		return f.intents.Settle(ctx, intent.Settlement{ID: p.id(), Token: token, State: state, Result: encoded})
 	}
 	made, err := event.Builder{Clock: f.Clock}.New(eventType, source, p.account.ID, changed,
 		event.WithID(eventID), event.WithCausation(p.causation), event.WithCorrelation(p.request.ClientOrderID))

@@ -2,14 +2,12 @@ package order
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
-	"github.com/opitios-ai/alpaca-knative/shared/event"
 	"github.com/opitios-ai/alpaca-knative/shared/intent"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
@@ -65,8 +63,8 @@ func (f *Function) settleAbandoned(ctx context.Context, a intent.Abandoned) erro
 	if err != nil {
 		return err
 	}
-	p := &placement{account: account, assetClass: event.AssetClassUSEquity, fingerprint: a.Fingerprint, arrived: f.Clock.Now(), causation: "sweep"}
-	if err := json.Unmarshal(a.Body, &p.request); err != nil {
+	p := &placement{account: account, fingerprint: a.Fingerprint, arrived: f.Clock.Now(), causation: "sweep"}
+	if err := p.decode(a.Body); err != nil {
 		return err
 	}
 	reservation, err := f.reserve(ctx, p)
@@ -77,8 +75,7 @@ func (f *Function) settleAbandoned(ctx context.Context, a intent.Abandoned) erro
 	switch {
 	case err == nil:
 		_, err = f.adopt(ctx, p, reservation.Token, found)
-		var refused *refusalError
-		if errors.As(err, &refused) {
+		if settled(err) {
 			return nil // another order has the ID: settled as well
 		}
 		return err

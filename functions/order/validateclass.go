@@ -60,14 +60,14 @@ func checkLegsGiven(r *order.OrderRequest) error {
 
 func checkLegPrices(r *order.OrderRequest) error {
 	if r.TakeProfit != nil {
-		if err := checkPrice("take_profit.limit_price", r.TakeProfit.LimitPrice, true, r.OrderClass); err != nil {
+		if err := checkPrice("take_profit.limit_price", r.TakeProfit.LimitPrice, true, r.OrderClass, checkTick); err != nil {
 			return err
 		}
 	}
 	if r.StopLoss == nil {
 		return nil
 	}
-	if err := checkPrice("stop_loss.stop_price", r.StopLoss.StopPrice, true, r.OrderClass); err != nil {
+	if err := checkPrice("stop_loss.stop_price", r.StopLoss.StopPrice, true, r.OrderClass, checkTick); err != nil {
 		return err
 	}
 	if r.StopLoss.LimitPrice == nil {

@@ -102,7 +102,7 @@ func (g *Gateway) openAPI(ctx context.Context) (map[string]any, error) {
 		if err := json.Unmarshal(answer.body.Bytes(), &document); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if err := mergeInto(paths, member(document, "paths")); err != nil {
+		if err := mergePaths(paths, member(document, "paths")); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		if err := mergeInto(schemas, member(document, "components", "schemas")); err != nil {
@@ -121,6 +121,22 @@ func member(document map[string]any, names ...string) map[string]any {
 		document, _ = document[name].(map[string]any)
 	}
 	return document
+}
+
+// mergePaths merges path by path: two functions may serve different methods of one.
+func mergePaths(target, source map[string]any) error {
+	for path, value := range source {
+		item, _ := value.(map[string]any)
+		former, taken := target[path].(map[string]any)
+		if !taken {
+			target[path] = value
+			continue
+		}
+		if err := mergeInto(former, item); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return nil
 }
 
 func mergeInto(target, source map[string]any) error {

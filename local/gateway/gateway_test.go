@@ -29,6 +29,11 @@ func TestFunctionOf(t *testing.T) {
 		{"GET", "/api/v1/account", gateway.Account},
 		{"GET", "/api/v1/accounts/a/positions", gateway.Account},
 		{"GET", "/api/v1/positions/AAPL", gateway.Account},
+		{"GET", "/api/v1/positions", gateway.Account},
+		{"DELETE", "/api/v1/positions", gateway.Order},
+		{"DELETE", "/api/v1/positions/BTC%2FUSD", gateway.Order},
+		{"DELETE", "/v1/positions/AAPL", gateway.Order},
+		{"PATCH", "/v1/orders/1", gateway.Order},
 		{"GET", "/api/v1/ws/market-data", gateway.Quote},
 		{"GET", "/api/v1/ws/account-updates", gateway.Account},
 		{"GET", "/api/v1/admin/dead-letters", gateway.Account},
@@ -65,8 +70,10 @@ func (f function) Ready(context.Context) (bool, error) { return f.ready == nil, 
 
 func (f function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/openapi.json" {
-		fmt.Fprintf(w, `{"openapi":"3.1.0","paths":{"/%s":{"get":{"operationId":"get%s","tags":["T"],"summary":"<b>x</b>"}}},
-			"components":{"schemas":{"Shared":{"type":"string"},"Of%s":{"type":"object"}}}}`, f.name, f.name, f.name)
+		fmt.Fprintf(w, `{"openapi":"3.1.0","paths":{"/%s":{"get":{"operationId":"get%s","tags":["T"],"summary":"<b>x</b>"}},
+			"/shared":{"%s":{"operationId":"shared"}}},
+			"components":{"schemas":{"Shared":{"type":"string"},"Of%s":{"type":"object"}}}}`,
+			f.name, f.name, map[string]string{gateway.Quote: "get", gateway.Order: "delete", gateway.Account: "post"}[f.name], f.name)
 		return
 	}
 	if r.URL.Path == "/no-such-endpoint" {
@@ -120,7 +127,8 @@ func TestGatewayMergesTheDocuments(t *testing.T) {
 	if err := json.Unmarshal(get(t, g, "/openapi.json").Body.Bytes(), &document); err != nil {
 		t.Fatal(err)
 	}
-	if len(document.Paths) != 3 || len(document.Components.Schemas) != 4 {
+	shared, _ := document.Paths["/shared"].(map[string]any)
+	if len(document.Paths) != 4 || len(shared) != 3 || len(document.Components.Schemas) != 4 {
 		t.Fatalf("got %+v", document)
 	}
 	page := get(t, g, "/docs")

@@ -42,6 +42,9 @@ func table() []route {
 		{pattern: "/api/v1/account", function: Account},
 		{pattern: "/api/v1/accounts", function: Account},
 		{pattern: "/api/v1/accounts/*", function: Account},
+		// Closing a position is placing an order (docs/decisions/0016-close-by-own-order.md).
+		{pattern: "/api/v1/positions", method: http.MethodDelete, function: Order},
+		{pattern: "/api/v1/positions/*", method: http.MethodDelete, function: Order},
 		{pattern: "/api/v1/positions", function: Account},
 		{pattern: "/api/v1/positions/*", function: Account},
 		{pattern: "/api/v1/ws/account-updates", function: Account},

@@ -12,6 +12,14 @@ const (
 	SideSell = "sell"
 )
 
+// Position intents: whether an order opens or closes a position.
+const (
+	IntentBuyToOpen   = "buy_to_open"
+	IntentBuyToClose  = "buy_to_close"
+	IntentSellToOpen  = "sell_to_open"
+	IntentSellToClose = "sell_to_close"
+)
+
 // Order types.
 const (
 	TypeMarket       = "market"

@@ -20,5 +20,8 @@ func OrderChangedOf(accountID string, o *alpaca.Order, occurredAt time.Time) Ord
 	if o.ReplacedBy != nil {
 		changed.ReplacedBy = *o.ReplacedBy
 	}
+	if o.Replaces != nil {
+		changed.Replaces = *o.Replaces
+	}
 	return changed
 }

@@ -65,7 +65,9 @@ type OrderChanged struct {
 	// Reason says why an order was rejected or canceled by others than its owner.
 	Reason *Reason `json:"reason,omitempty"`
 	// ReplacedBy is the ID of the order that took this one's place.
-	ReplacedBy string    `json:"replaced_by,omitempty"`
+	ReplacedBy string `json:"replaced_by,omitempty"`
+	// Replaces is the ID of the order whose place this one took, or was to take.
+	Replaces   string    `json:"replaces,omitempty"`
 	OccurredAt time.Time `json:"occurred_at"`
 }
 

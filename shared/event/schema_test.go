@@ -171,6 +171,9 @@ func sameFields(t *testing.T, path string, schema map[string]any, target reflect
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		inStruct[name] = true
 		property, _ := properties[name].(map[string]any)
+		if items, isList := property["items"].(map[string]any); isList && field.Type.Kind() == reflect.Slice {
+			sameFields(t, path+"."+name, items, field.Type.Elem())
+		}
 		if inner := structOf(field.Type); inner != nil && property != nil {
 			sameFields(t, path+"."+name, property, inner)
 		}
@@ -220,6 +223,9 @@ func fill(value reflect.Value, eventType string) {
 	case reflect.Pointer:
 		value.Set(reflect.New(value.Type().Elem()))
 		fill(value.Elem(), eventType)
+	case reflect.Slice:
+		value.Set(reflect.MakeSlice(value.Type(), 1, 1))
+		fill(value.Index(0), eventType)
 	case reflect.String:
 		value.SetString("text")
 	case reflect.Bool:

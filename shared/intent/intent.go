@@ -135,8 +135,11 @@ type Request struct {
 	IdempotencyKey string
 	// Fingerprint identifies the body.
 	Fingerprint string
-	// Body is what goes upstream; the sweeper sends it if the owner dies before it did.
+	// Body is what goes upstream, or what it takes to recognise it there.
 	Body []byte
+	// Exit marks a way out of a position: it takes nothing from the account's order bucket, and may use what is kept
+	// for cancels.
+	Exit bool
 }
 
 // Reservation is the answer of Reserve.
@@ -159,6 +162,10 @@ func (s *Store) Reserve(ctx context.Context, r Request) (Reservation, error) {
 	if r.IdempotencyKey != "" {
 		alias, hasKey = store.IdempotencyKey(r.AccountID, r.IdempotencyKey), 1
 	}
+	orders, reserve := 1, s.config.UpstreamReserve
+	if r.Exit {
+		orders, reserve = 0, 0
+	}
 	shard := store.Shard(r.AccountID)
 	keys := []string{
 		r.key(), alias, store.BucketKey(r.AccountID, "orders"), store.UpstreamBucketKey(r.AccountID),
@@ -167,8 +174,8 @@ func (s *Store) Reserve(ctx context.Context, r Request) (Reservation, error) {
 	values, err := s.reserve.Run(ctx, s.client, keys,
 		r.Fingerprint, r.ClientOrderID, hasKey, s.config.Lease.Milliseconds(), s.config.Life.Milliseconds(),
 		s.config.Orders.Limit, s.config.Orders.Period.Microseconds(),
-		s.config.Upstream.Limit, s.config.Upstream.Period.Microseconds(), s.config.UpstreamReserve,
-		r.Body, r.AccountID, r.member(), store.ActiveAccountsChannel()).Slice()
+		s.config.Upstream.Limit, s.config.Upstream.Period.Microseconds(), reserve,
+		r.Body, r.AccountID, r.member(), store.ActiveAccountsChannel(), orders).Slice()
 	if err != nil {
 		return Reservation{}, fmt.Errorf("reserve intent %s: %w", r.ClientOrderID, err)
 	}

@@ -2,7 +2,8 @@
 --       unsettled intents of the shard, active accounts of the shard
 -- ARGV: fingerprint, client order ID, has idempotency key, lease ms, life ms,
 --       order limit, order period us, upstream limit, upstream period us, upstream reserve,
---       request, account, member of the unsettled set, channel of active accounts
+--       request, account, member of the unsettled set, channel of active accounts,
+--       tokens to take from the order bucket: 1, or 0 for a way out of a position
 -- Returns outcome, token, state, result, and gcra's four numbers of the order bucket (or wait in microseconds).
 local now = now_us()
 local now_ms = math.floor(now / 1000)
@@ -44,8 +45,9 @@ end
 -- Both buckets or none: look at the upstream bucket first, take from it only when the order bucket granted.
 local upstream, _, _, upstream_wait = gcra(KEYS[4], tonumber(ARGV[8]), tonumber(ARGV[9]), 1, tonumber(ARGV[10]), 0, now, 1)
 if upstream == 0 then return {'upstream_limit', 0, '', '', 0, left, reset, upstream_wait} end
-local granted, remaining, full, wait = gcra(KEYS[3], tonumber(ARGV[6]), tonumber(ARGV[7]), 1, 0, 0, now, 0)
-if granted == 0 then return {'order_limit', 0, '', '', 0, remaining, full, wait} end
+local wanted = tonumber(ARGV[15])
+local granted, remaining, full, wait = gcra(KEYS[3], tonumber(ARGV[6]), tonumber(ARGV[7]), wanted, 0, 0, now, 0)
+if granted < wanted then return {'order_limit', 0, '', '', 0, remaining, full, wait} end
 gcra(KEYS[4], tonumber(ARGV[8]), tonumber(ARGV[9]), 1, tonumber(ARGV[10]), 0, now, 0)
 
 -- The first token is the time, so that an intent that was forgotten, or lost with Redis, never gets a former token again.

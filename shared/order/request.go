@@ -41,6 +41,20 @@ type OrderRequest struct {
 	StopLoss *StopLoss `json:"stop_loss,omitempty"`
 	// PositionIntent is "buy_to_open", "buy_to_close", "sell_to_open" or "sell_to_close".
 	PositionIntent string `json:"position_intent,omitempty"`
+	// Legs are the two to four contracts of a multi-leg option order; Symbol and Side stay empty then.
+	Legs []Leg `json:"legs,omitempty"`
+}
+
+// Leg is one contract of a multi-leg option order.
+type Leg struct {
+	// Symbol is the OCC option symbol.
+	Symbol string `json:"symbol,omitempty"`
+	// RatioQty is how many contracts one unit of the order has of it; whole.
+	RatioQty *decimal.Number `json:"ratio_qty,omitempty"`
+	// Side is "buy" or "sell"; it follows from PositionIntent when it is empty.
+	Side string `json:"side,omitempty"`
+	// PositionIntent is "buy_to_open", "buy_to_close", "sell_to_open" or "sell_to_close".
+	PositionIntent string `json:"position_intent,omitempty"`
 }
 
 // TakeProfit is the leg that closes a position at a profit.

@@ -64,41 +64,56 @@ func (m *HTTP) ConnectionClosed() { m.connections.Dec() }
 
 // Orders are the metrics of the order path. Safe for concurrent use.
 type Orders struct {
-	total      *prometheus.CounterVec
-	latency    *prometheus.HistogramVec
-	perAccount bool
+	total                      *prometheus.CounterVec
+	latency, gateway, upstream *prometheus.HistogramVec
+	perAccount                 bool
+}
+
+// OrderSample is one order as the metrics see it. All but AccountID are labels from closed sets, or times.
+type OrderSample struct {
+	AccountID, AccountType, Side, Status string
+	// Upstream is how long Alpaca took, Gateway the rest of the time to the answer.
+	Gateway, Upstream time.Duration
 }
 
 // NewOrders registers the order metrics. perAccount adds an account_id label, which is dear with many accounts
 // (METRICS_PER_ACCOUNT).
 func NewOrders(registerer prometheus.Registerer, perAccount bool) *Orders {
-	labels, latencyLabels := []string{"account_type", "side", "status"}, []string{}
+	labels, latencyLabels := []string{"account_type", "side", "status"}, []string{"status"}
 	if perAccount {
 		labels, latencyLabels = append(labels, "account_id"), append(latencyLabels, "account_id")
+	}
+	histogram := func(name, help string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: orderBuckets()}, latencyLabels)
 	}
 	m := &Orders{
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "orders_total", Help: "Orders by their outcome at submission.",
 		}, labels),
-		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "order_latency_seconds", Help: "Time from an order's arrival to its answer, upstream included.",
-			Buckets: latencyBuckets(),
-		}, latencyLabels),
+		latency:    histogram("order_latency_seconds", "Time from an order's arrival to its answer, upstream included."),
+		gateway:    histogram("order_gateway_seconds", "The part of order_latency_seconds that is not Alpaca's: checks, Redis, settling."),
+		upstream:   histogram("order_upstream_seconds", "The part of order_latency_seconds in which Alpaca was waited for."),
 		perAccount: perAccount,
 	}
-	registerer.MustRegister(m.total, m.latency)
+	registerer.MustRegister(m.total, m.latency, m.gateway, m.upstream)
 	return m
 }
 
-// Observe counts one order. side and status must come from a closed set.
-func (m *Orders) Observe(accountID, accountType, side, status string, took time.Duration) {
+// orderBuckets are latencyBuckets with more below a millisecond, where an order's own share lies.
+func orderBuckets() []float64 {
+	return append([]float64{.0001, .00025}, latencyBuckets()...)
+}
+
+// Observe counts one order.
+func (m *Orders) Observe(s OrderSample) {
+	labels, latencyLabels := []string{s.AccountType, s.Side, s.Status}, []string{s.Status}
 	if m.perAccount {
-		m.total.WithLabelValues(accountType, side, status, accountID).Inc()
-		m.latency.WithLabelValues(accountID).Observe(took.Seconds())
-		return
+		labels, latencyLabels = append(labels, s.AccountID), append(latencyLabels, s.AccountID)
 	}
-	m.total.WithLabelValues(accountType, side, status).Inc()
-	m.latency.WithLabelValues().Observe(took.Seconds())
+	m.total.WithLabelValues(labels...).Inc()
+	m.latency.WithLabelValues(latencyLabels...).Observe((s.Gateway + s.Upstream).Seconds())
+	m.gateway.WithLabelValues(latencyLabels...).Observe(s.Gateway.Seconds())
+	m.upstream.WithLabelValues(latencyLabels...).Observe(s.Upstream.Seconds())
 }
 
 // Cache are the metrics of a cache. Safe for concurrent use.

@@ -44,7 +44,9 @@ func TestOrdersPerAccountLabelIsOptional(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			registry := prometheus.NewRegistry()
-			telemetry.NewOrders(registry, perAccount).Observe("acc-1", "paper", "buy", "accepted", time.Millisecond)
+			telemetry.NewOrders(registry, perAccount).Observe(telemetry.OrderSample{
+				AccountID: "acc-1", AccountType: "paper", Side: "buy", Status: "accepted", Gateway: time.Millisecond, Upstream: time.Millisecond,
+			})
 			families, err := registry.Gather()
 			if err != nil {
 				t.Fatal(err)

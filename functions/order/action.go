@@ -1,0 +1,124 @@
+package order
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+	"github.com/opitios-ai/alpaca-knative/shared/event"
+	"github.com/opitios-ai/alpaca-knative/shared/problem"
+)
+
+// written is the body of an intent: the order, and what else it takes to recognise it at Alpaca. An intent of a former
+// release is an order alone.
+type written struct {
+	alpaca.OrderRequest
+	AssetClass string       `json:"asset_class,omitempty"`
+	Replaces   *replacement `json:"replaces,omitempty"`
+	Closes     *closing     `json:"closes,omitempty"`
+}
+
+func (p *placement) encode() ([]byte, error) {
+	return json.Marshal(written{p.request, p.assetClass, p.replaces, p.closes})
+}
+
+func (p *placement) decode(body []byte) error {
+	w := written{AssetClass: event.AssetClassUSEquity}
+	if err := json.Unmarshal(body, &w); err != nil {
+		return err
+	}
+	p.request, p.assetClass, p.replaces, p.closes = w.OrderRequest, w.AssetClass, w.Replaces, w.Closes
+	return nil
+}
+
+// prepare reads what a replacement or a close is about, and makes the order of it.
+func (f *Function) prepare(ctx context.Context, p *placement) error {
+	switch {
+	case p.replaces != nil:
+		return f.prepareReplacement(ctx, p)
+	case p.closes != nil:
+		return f.prepareClose(ctx, p)
+	}
+	return nil
+}
+
+// send asks Alpaca for the order, once.
+func (f *Function) send(ctx context.Context, p *placement) (*alpaca.Order, error) {
+	defer f.upstreamSince(p, f.Clock.Now())
+	if p.replaces != nil {
+		return f.Alpaca.ReplaceOrder(ctx, p.account.Credentials, p.replaces.OrderID, p.replaces.Change)
+	}
+	return f.Alpaca.PlaceOrder(ctx, p.account.Credentials, p.request)
+}
+
+func (f *Function) upstreamSince(p *placement, started time.Time) {
+	p.upstream += f.Clock.Now().Sub(started)
+}
+
+// doubtful reports that Alpaca refused a replacement. The one that it refuses may be in place all the same
+// (alpacahq/alpaca-trade-api-python#306), or be our own that arrived before.
+func doubtful(p *placement, err error) bool {
+	return p.replaces != nil && errors.Is(err, alpaca.ErrRejected)
+}
+
+// unprepared reports that a replacement or close can't be, by what was read of Alpaca: nothing was sent.
+func unprepared(err error) bool {
+	for _, final := range []error{problem.InvalidRequest, problem.OrderNotFound, problem.PositionNotFound, problem.OrderRejected} {
+		if errors.Is(err, final) {
+			return true
+		}
+	}
+	return false
+}
+
+// isMetBy reports whether found is what p asks for. What p leaves to Alpaca is not compared.
+func (p *placement) isMetBy(found *alpaca.Order) bool {
+	request := &p.request
+	switch {
+	case p.replaces != nil:
+		return found.Replaces != nil && *found.Replaces == p.replaces.OrderID
+	case p.closes != nil: // how much it closed was decided when it was sent
+		return sameSymbol(found.Symbol, p.closes.Symbol) && found.Type == alpaca.TypeMarket
+	}
+	if !sameSymbol(found.Symbol, request.Symbol) || found.Side != request.Side || found.Type != request.Type || found.TimeInForce != request.TimeInForce {
+		return false
+	}
+	for _, number := range []struct{ asked, found *decimal.Decimal }{
+		{request.Qty, found.Qty}, {request.Notional, found.Notional},
+		{request.LimitPrice, found.LimitPrice}, {request.StopPrice, found.StopPrice},
+	} {
+		if number.asked != nil && (number.found == nil || !number.asked.Equal(*number.found)) {
+			return false
+		}
+	}
+	return sameLegs(request.Legs, found)
+}
+
+// sameLegs compares the legs of a multi-leg order in any order; Alpaca may leave them out.
+func sameLegs(asked []alpaca.OrderLeg, found *alpaca.Order) bool {
+	if found.OrderClass != alpaca.ClassMultileg || len(found.Legs) == 0 {
+		return true
+	}
+	if len(asked) != len(found.Legs) {
+		return false
+	}
+	sides := make(map[string]string, len(asked))
+	for _, leg := range asked {
+		sides[leg.Symbol] = leg.Side
+	}
+	for i := range found.Legs {
+		if sides[found.Legs[i].Symbol] != found.Legs[i].Side {
+			return false
+		}
+	}
+	return true
+}
+
+// sameSymbol compares without the slash of a crypto pair, which Alpaca leaves out in places.
+func sameSymbol(a, b string) bool {
+	return a == b || strings.ReplaceAll(a, "/", "") == strings.ReplaceAll(b, "/", "")
+}

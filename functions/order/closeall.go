@@ -1,0 +1,137 @@
+package order
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/event"
+	"github.com/opitios-ai/alpaca-knative/shared/intent"
+	"github.com/opitios-ai/alpaca-knative/shared/order"
+	"github.com/opitios-ai/alpaca-knative/shared/problem"
+	"github.com/opitios-ai/alpaca-knative/shared/serve"
+)
+
+// closesAtOnce is how many positions are closed side by side.
+const closesAtOnce = 8
+
+// Closed is what became of one position of a close-all.
+type Closed struct {
+	Symbol string `json:"symbol"`
+	// Status is the HTTP status that closing the position alone would have.
+	Status int `json:"status"`
+	// Order is the closing order; null when there is none, and Error says why.
+	Order *order.Order `json:"order"`
+	Error *CloseError  `json:"error,omitempty"`
+}
+
+// CloseError is why a position was not closed, as in a failed answer.
+type CloseError struct {
+	Code    string         `json:"code"`
+	Message string         `json:"message"`
+	Details map[string]any `json:"details,omitempty"`
+}
+
+// ClosedAll is the answer to a close-all.
+type ClosedAll struct {
+	Positions []Closed `json:"positions"`
+}
+
+// closeAllPositions closes each position by an order of its own, whose client order ID follows from the request's and the
+// symbol: repeated after a crash, it finds the orders that it placed.
+func (f *Function) closeAllPositions(ctx context.Context, r *serve.Request[serve.None]) (ClosedAll, error) {
+	cancelOrders, err := boolParameter(r.URL.Query(), "cancel_orders")
+	if err != nil {
+		return ClosedAll{}, err
+	}
+	p, err := f.newRequest(ctx, r.Claims.AccountID, r.Request, r.Answer, "close all", cancelOrders)
+	if err != nil {
+		return ClosedAll{}, err
+	}
+	p.closes = &closing{CancelOrders: cancelOrders}
+	p.request.ClientOrderID = clientOrderID(p.account.ID, "", p.idempotencyKey)
+	reservation, err := f.reserve(ctx, p)
+	if err != nil {
+		return ClosedAll{}, err
+	}
+	switch reservation.Outcome {
+	case intent.New, intent.Resume:
+		return f.closeEach(context.WithoutCancel(ctx), p, reservation.Token)
+	case intent.Replay:
+		return replayClosedAll(reservation)
+	default:
+		return ClosedAll{}, f.standing(p, reservation)
+	}
+}
+
+func replayClosedAll(r intent.Reservation) (ClosedAll, error) {
+	if r.State == intent.Rejected {
+		return ClosedAll{}, replayRefusal(r.Result)
+	}
+	var all ClosedAll
+	if err := json.Unmarshal(r.Result, &all); err != nil {
+		return ClosedAll{}, problem.Internal.New("internal error").Because(err)
+	}
+	return all, nil
+}
+
+// closeEach does the work of p, the close-all. Its answer is final when each position's is.
+func (f *Function) closeEach(ctx context.Context, p *placement, token int64) (ClosedAll, error) {
+	held, err := f.heldPositions(ctx, p)
+	if err != nil {
+		f.forget(ctx, p, token) // nothing was sent, or only cancels
+		return ClosedAll{}, alpaca.Problem(err)
+	}
+	all := ClosedAll{Positions: make([]Closed, len(held))}
+	final := make([]bool, len(held))
+	places := make(chan struct{}, closesAtOnce)
+	var wait sync.WaitGroup
+	for i := range held {
+		places <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-places }()
+			all.Positions[i], final[i] = f.closeOne(ctx, p, &held[i])
+		})
+	}
+	wait.Wait()
+	for _, done := range final {
+		if !done {
+			f.yield(ctx, p, token) // a repeat goes on where this one ended
+			return all, nil
+		}
+	}
+	f.settle(ctx, p, token, intent.Acknowledged, all, "", "", event.OrderChanged{})
+	return all, nil
+}
+
+func (f *Function) heldPositions(ctx context.Context, p *placement) ([]alpaca.Position, error) {
+	if p.closes.CancelOrders {
+		if err := f.release(ctx, p.account, ""); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.takeUpstream(ctx, p.account.ID, 0); err != nil {
+		return nil, err
+	}
+	return f.Alpaca.Positions(ctx, p.account.Credentials)
+}
+
+// closeOne closes one position of a close-all and reports whether the answer is final.
+func (f *Function) closeOne(ctx context.Context, all *placement, held *alpaca.Position) (Closed, bool) {
+	one := &placement{
+		account: all.account, assetClass: held.AssetClass, arrived: f.Clock.Now(), causation: all.causation,
+		closes: &closing{Symbol: held.Symbol, held: held},
+	}
+	one.request.ClientOrderID = derivedID(fromClose, all.account.ID, all.request.ClientOrderID, held.Symbol)
+	one.fingerprint = all.fingerprint + " " + held.Symbol
+	placed, _, err := f.place(ctx, one)
+	if err == nil {
+		return Closed{Symbol: held.Symbol, Status: http.StatusOK, Order: &placed}, true
+	}
+	why := problem.From(err)
+	return Closed{
+		Symbol: held.Symbol, Status: why.Kind.Status(), Error: &CloseError{why.Kind.Code(), why.Message, why.Details},
+	}, settled(err)
+}
