@@ -1,0 +1,3 @@
+module github.com/opitios-ai/alpaca-knative/test/cluster/build/pause
+
+go 1.26.0
