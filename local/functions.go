@@ -18,7 +18,7 @@ import (
 // updatesSource is the name of the account function's second mode.
 const updatesSource = "account-updates"
 
-// startReaders starts the functions that publish nothing. They outlive the broker, which delivers to them until the end.
+// startReaders starts the functions that publish little. They outlive the broker, which delivers to them until the end.
 func (s *System) startReaders(ctx context.Context) error {
 	if err := start(ctx, s, gateway.Quote, quote.New); err != nil {
 		return err
@@ -26,7 +26,7 @@ func (s *System) startReaders(ctx context.Context) error {
 	return start(ctx, s, gateway.Account, account.New)
 }
 
-// startPublishers starts those that publish, after the broker they publish to.
+// startPublishers starts those that publish; they stop before the broker they publish to.
 func (s *System) startPublishers(ctx context.Context) error {
 	if err := start(ctx, s, gateway.Order, order.New); err != nil {
 		return err

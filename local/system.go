@@ -73,7 +73,8 @@ func (s *System) Start(ctx context.Context) (err error) {
 		}
 	}()
 	steps := []func(context.Context) error{
-		s.startRedis, s.startAlpaca, s.writeAccounts, s.startReaders, s.startBroker, s.startPublishers, s.issueTokens, s.startGateway,
+		s.startRedis, s.startAlpaca, s.writeAccounts, s.startBroker, s.startReaders, s.stopBrokerBeforeReaders, s.startPublishers,
+		s.startTicks, s.issueTokens, s.startGateway,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -165,6 +166,14 @@ func (s *System) startBroker(ctx context.Context) error {
 	}
 	s.onStop(b.Stop)
 	s.broker, s.ready.Broker = b, b.URL()
+	return nil
+}
+
+// stopBrokerBeforeReaders puts the broker's stop between those of the publishers and of the readers: it listens before
+// any function starts, which has to know its address, and delivers while those are there that it delivers to. The stop
+// that startBroker asked for is then one that does nothing.
+func (s *System) stopBrokerBeforeReaders(context.Context) error {
+	s.onStop(s.broker.Stop)
 	return nil
 }
 

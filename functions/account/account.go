@@ -11,6 +11,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
 	"github.com/opitios-ai/alpaca-knative/shared/telemetry"
+	"github.com/opitios-ai/alpaca-knative/shared/vault"
 )
 
 // Function is the account function. Create one with New; after Start it may be used concurrently.
@@ -21,6 +22,7 @@ type Function struct {
 	revocations *auth.RedisRevocations
 	snapshots   *snapshots
 	deadLetters *deadLetters
+	sessions    *sessions
 	tokenLife   revocationLife
 }
 
@@ -31,6 +33,9 @@ func New(cfg Config, d platform.Dependencies) (*Function, error) {
 	if cfg.CacheTTL == 0 {
 		cfg.CacheTTL = defaultCacheTTL
 	}
+	if cfg.SessionLead == 0 {
+		cfg.SessionLead = defaultSessionLead
+	}
 	p, err := platform.New(cfg.Config, d)
 	if err != nil {
 		return nil, err
@@ -39,11 +44,16 @@ func New(cfg Config, d platform.Dependencies) (*Function, error) {
 	if err != nil {
 		return nil, err
 	}
+	proofs, err := auth.NewProofVerifier(p.Keys, vault.Secrets{Accounts: p.Accounts}, d.Clock)
+	if err != nil {
+		return nil, err
+	}
 	f := &Function{
 		platform: p, router: p.NewRouter("Opitios Alpaca: accounts"), issuer: issuer,
 		revocations: auth.NewRedisRevocations(p.Redis), tokenLife: revocationLife(cfg.TokenLife),
 		snapshots:   newSnapshots(p, cfg.CacheTTL, telemetry.NewCache(d.Registerer)),
-		deadLetters: newDeadLetters(p.Redis, d.Clock),
+		deadLetters: newDeadLetters(p.Redis, d.Clock, d.Logger, proofs, issuer),
+		sessions:    newSessions(p, cfg.SessionLead),
 	}
 	f.routes()
 	return f, nil

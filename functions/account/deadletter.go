@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/shared/auth"
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
@@ -48,8 +49,12 @@ type DeadLetter struct {
 	Destination string `json:"destination"`
 	Code        string `json:"code"`
 	Reason      string `json:"reason"`
+	// Replayable tells whether a replay is possible; the replay itself says why not.
+	Replayable bool `json:"replayable"`
 	// Event is the whole CloudEvent in its JSON form, without its proof.
 	Event json.RawMessage `json:"event"`
+
+	proven proven
 }
 
 // DeadLetterPage is a part of the dead letters, newest first.
@@ -63,20 +68,32 @@ type DeadLetterPage struct {
 type deadLetterRedis interface {
 	XAdd(ctx context.Context, a *redis.XAddArgs) *redis.StringCmd
 	XRevRangeN(ctx context.Context, stream, start, stop string, count int64) *redis.XMessageSliceCmd
+	XRangeN(ctx context.Context, stream, start, stop string, count int64) *redis.XMessageSliceCmd
+	XDel(ctx context.Context, stream string, ids ...string) *redis.IntCmd
 }
 
 // deadLetters keeps them in a stream in Redis. Safe for concurrent use.
 type deadLetters struct {
 	client deadLetterRedis
 	clock  clock.Clock
+	logger *zap.Logger
+	proofs *auth.ProofVerifier
+	issuer *auth.Issuer
 }
 
-func newDeadLetters(client deadLetterRedis, clk clock.Clock) *deadLetters {
-	return &deadLetters{client: client, clock: clk}
+func newDeadLetters(
+	client deadLetterRedis, clk clock.Clock, logger *zap.Logger, proofs *auth.ProofVerifier, issuer *auth.Issuer,
+) *deadLetters {
+	return &deadLetters{client: client, clock: clk, logger: logger, proofs: proofs, issuer: issuer}
 }
 
-// keep stores one event. Its proof is left out: until it expires it is a credential, and a replay needs a new one.
+// keep stores one event. Its proof is left out: until it expires it is a credential. What is kept is whom it spoke for,
+// if it was genuine: only then may a replay give the command a new one.
 func (d *deadLetters) keep(ctx context.Context, e event.Event) error {
+	proven, err := d.prove(ctx, e)
+	if err != nil {
+		return err
+	}
 	kept := e.Clone()
 	kept.SetExtension(event.ExtensionProof, nil)
 	whole, err := json.Marshal(kept)
@@ -89,6 +106,7 @@ func (d *deadLetters) keep(ctx context.Context, e event.Event) error {
 			"id": e.ID(), "type": e.Type(), "source": e.Source(), "received": d.clock.Now().UTC().Format(time.RFC3339Nano),
 			"destination": event.Extension(e, extensionErrorDest), "code": event.Extension(e, extensionErrorCode),
 			"reason": errorText(event.Extension(e, extensionErrorData)), "event": whole,
+			"proven_account": proven.account, "proven_permissions": strings.Join(proven.permissions, " "),
 		},
 	}).Err()
 	if err != nil {
@@ -107,6 +125,9 @@ func errorText(data string) string {
 }
 
 func (f *Function) handleDeadLetters() {
+	id := serve.Parameter{
+		Name: "dead_letter_id", In: serve.InPath, Required: true, Description: "As the list has it.", Example: "1763890200000-0",
+	}
 	serve.Handle(f.router, serve.Operation{
 		ID: "listDeadLetters", Method: http.MethodGet, Path: "/api/v1/admin/dead-letters", Tag: "admin",
 		Summary: "Events that no subscriber would take, newest first", Permission: auth.PermissionAdmin,
@@ -116,6 +137,19 @@ func (f *Function) handleDeadLetters() {
 			{Name: "before", In: serve.InQuery, Description: "Only those before this dead_letter_id.", Example: "1763890200000-0"},
 		},
 	}, f.listDeadLetters)
+	serve.Handle(f.router, serve.Operation{
+		ID: "replayDeadLetter", Method: http.MethodPost, Path: "/api/v1/admin/dead-letters/{dead_letter_id}/replay", Tag: "admin",
+		Summary: "Publish a dead letter's event again", Permission: auth.PermissionAdmin, Limit: platform.LimitAccount,
+		Description: "The event goes to the broker with its own id and source, so what has been done already is not done " +
+			"twice, and leaves the list. If it is refused again it comes back under another dead_letter_id. A command " +
+			"gets a new proof if its own was genuine when it came; otherwise, or past its expirytime, it is not replayed.",
+		Parameters: []serve.Parameter{id}, Problems: []*problem.Kind{problem.DeadLetterNotFound, problem.Unavailable},
+	}, f.replayDeadLetter)
+	serve.Handle(f.router, serve.Operation{
+		ID: "deleteDeadLetter", Method: http.MethodDelete, Path: "/api/v1/admin/dead-letters/{dead_letter_id}", Tag: "admin",
+		Summary: "Forget a dead letter", Permission: auth.PermissionAdmin, Limit: platform.LimitAccount,
+		Parameters: []serve.Parameter{id}, Problems: []*problem.Kind{problem.DeadLetterNotFound, problem.Unavailable},
+	}, f.deleteDeadLetter)
 }
 
 func (f *Function) listDeadLetters(ctx context.Context, r *serve.Request[serve.None]) (DeadLetterPage, error) {
@@ -170,13 +204,13 @@ func (d *deadLetters) list(ctx context.Context, limit int, before string) (DeadL
 		page.NextBefore = &entries[limit-1].ID
 	}
 	for _, entry := range entries {
-		page.DeadLetters = append(page.DeadLetters, deadLetterOf(entry))
+		page.DeadLetters = append(page.DeadLetters, d.deadLetterOf(entry))
 	}
 	return page, nil
 }
 
 // deadLetterOf reads an entry, also one that the outbox buried, which has the event and the reason only.
-func deadLetterOf(entry redis.XMessage) DeadLetter {
+func (d *deadLetters) deadLetterOf(entry redis.XMessage) DeadLetter {
 	text := func(name string) string { value, _ := entry.Values[name].(string); return value }
 	letter := DeadLetter{
 		DeadLetterID: entry.ID, EventID: text("id"), Type: text("type"), Source: text("source"),
@@ -195,6 +229,9 @@ func deadLetterOf(entry redis.XMessage) DeadLetter {
 	if letter.EventID == "" {
 		letter.nameEvent()
 	}
+	letter.proven = proven{account: text("proven_account"), permissions: strings.Fields(text("proven_permissions"))}
+	_, err := d.replayable(letter)
+	letter.Replayable = err == nil
 	return letter
 }
 

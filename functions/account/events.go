@@ -27,6 +27,7 @@ func (f *Function) handleEvents() {
 	} {
 		receiver.Handle(eventType, consumerSnapshots, f.accountChanged)
 	}
+	receiver.Handle(event.TypePing, consumerTicks, f.sessions.tick)
 	platform.Events(f.router, receiver)
 
 	letters := f.platform.NewReceiver()

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/auth"
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
 	"github.com/opitios-ai/alpaca-knative/shared/config"
+	"github.com/opitios-ai/alpaca-knative/shared/market"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
@@ -62,6 +64,7 @@ type fakeAlpaca struct {
 	gate   chan struct{}
 	asked  chan string
 	cash   string
+	now    time.Time // of the exchange's clock; zero: it does not answer
 }
 
 const accountBody = `{"id":"904837e3","account_number":"PA123","status":"ACTIVE","currency":"USD","buying_power":"400000",
@@ -94,6 +97,12 @@ func (f *fakeAlpaca) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body := map[string]string{
 		"/v2/account": string(bytes.ReplaceAll([]byte(accountBody), []byte("%CASH%"), []byte(f.cash))), "/v2/positions": positionsBody,
 	}[r.URL.Path]
+	if strings.HasPrefix(r.URL.Path, "/v2/c") { // the clock and the calendar are read in the background, and not gated
+		gate, asked = nil, nil
+	}
+	if r.URL.Path == "/v2/clock" && !f.now.IsZero() {
+		body = clockBody(f.now)
+	}
 	f.mu.Unlock()
 	if asked != nil {
 		asked <- r.URL.Path
@@ -106,6 +115,22 @@ func (f *fakeAlpaca) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		body = `{"message":"no"}`
 	}
 	_, _ = io.WriteString(w, body)
+}
+
+// clockBody is Alpaca's clock by the exchange's rules.
+func clockBody(now time.Time) string {
+	calendar, err := market.NewCalendar()
+	if err != nil {
+		return ""
+	}
+	body, err := json.Marshal(map[string]any{
+		"timestamp": now, "is_open": calendar.Phase(now) == market.PhaseRegular,
+		"next_open": calendar.NextOpen(now), "next_close": calendar.NextClose(now),
+	})
+	if err != nil {
+		return ""
+	}
+	return string(body)
 }
 
 func (f *fakeAlpaca) count(path string) int {

@@ -14,27 +14,13 @@ import (
 // consumer names this function to the deduplication of events. It must never change.
 const consumer = "order"
 
-// accountSecrets lets the proof verifier check proofs that an account's own Alpaca secret signed.
-type accountSecrets struct{ accounts vault.Accounts }
-
-// SecretKey returns the account's Alpaca secret.
-func (s accountSecrets) SecretKey(ctx context.Context, accountID string) (string, error) {
-	account, err := s.accounts.Account(ctx, accountID)
-	if errors.Is(err, vault.ErrAccountNotFound) {
-		return "", problem.AccountNotFound.New("no account %s", accountID).Because(err)
-	}
-	if err != nil {
-		return "", err
-	}
-	return account.Credentials.SecretKey, nil
-}
-
 // receiver handles the commands that come as CloudEvents.
 func (f *Function) receiver() *event.Receiver {
 	receiver := f.NewReceiver()
 	receiver.Handle(event.TypeOrderRequested, consumer, f.orderRequested)
 	receiver.Handle(event.TypeOrderCancelRequested, consumer, f.cancelRequested)
 	receiver.Handle(event.TypeSweepTick, consumer, func(ctx context.Context, _ event.Event) error { return f.sweep(ctx) })
+	receiver.Handle(event.TypePing, consumer, func(ctx context.Context, _ event.Event) error { return f.sweep(ctx) })
 	return receiver
 }
 

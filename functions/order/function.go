@@ -14,6 +14,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
 	"github.com/opitios-ai/alpaca-knative/shared/telemetry"
+	"github.com/opitios-ai/alpaca-knative/shared/vault"
 )
 
 // Config is the order function's configuration.
@@ -72,7 +73,7 @@ func New(cfg Config, d platform.Dependencies) (*Function, error) {
 		intents: intent.NewStore(base.Redis, cfg.intents()),
 		metrics: telemetry.NewOrders(d.Registerer, cfg.MetricsPerAccount),
 	}
-	if f.proofs, err = auth.NewProofVerifier(base.Keys, accountSecrets{base.Accounts}, d.Clock); err != nil {
+	if f.proofs, err = auth.NewProofVerifier(base.Keys, vault.Secrets{Accounts: base.Accounts}, d.Clock); err != nil {
 		return nil, err
 	}
 	f.router = base.NewRouter("Opitios Alpaca: orders")

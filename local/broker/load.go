@@ -16,7 +16,7 @@ const maxManifest = 1 << 20
 // eventingVersion is the apiVersion of Brokers and Triggers.
 const eventingVersion = "eventing.knative.dev/v1"
 
-// Load reads every *.yaml file at the top of dir, for example os.DirFS("knative/eventing"). EventTypes and
+// Load reads every *.yaml file at the top of dir, for example os.DirFS("knative/eventing"). EventTypes, PingSources and
 // Kustomizations are passed over because they do not change delivery; any other kind than Broker and Trigger,
 // an unknown field, and a value that is not supported are errors that name the file and the field. There must be
 // exactly one Broker.
@@ -79,7 +79,7 @@ func (m *manifests) addDocument(name string, document ast.Node) error {
 		return fmt.Errorf("not a manifest: %w", err)
 	}
 	switch head.Kind {
-	case "EventType", "Kustomization":
+	case "EventType", "PingSource", "Kustomization":
 		return nil
 	case "Broker":
 		return appendStrict(&m.brokers, name, head.APIVersion, document)

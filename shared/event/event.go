@@ -17,7 +17,7 @@ import (
 type Event = event.Event
 
 // The extension attributes that the project uses; their names and forms are CloudEvents' documented extensions,
-// but for proof, which is ours.
+// but for proof and tick, which are ours.
 const (
 	ExtensionPartitionKey  = "partitionkey"
 	ExtensionSequence      = "sequence"
@@ -26,6 +26,14 @@ const (
 	ExtensionCausationID   = "causationid"
 	ExtensionExpiryTime    = "expirytime"
 	ExtensionProof         = "proof"
+	// ExtensionTick says what a PingSource's tick is for, one of the Tick constants.
+	ExtensionTick = "tick"
+)
+
+// What ticks are for.
+const (
+	TickSession = "session"
+	TickSweep   = "sweep"
 )
 
 // Prover signs what makes a command genuine: its ID, its type and the exact bytes of its data.

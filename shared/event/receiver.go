@@ -97,11 +97,11 @@ func NewReceiver(config ReceiverConfig) *Receiver {
 	return &Receiver{config: config, routes: make(map[string]route), metrics: newMetrics(config.Registerer)}
 }
 
-// Handle registers the handler of one known type. The consumer names who remembers having handled an event; it
+// Handle registers the handler of one known type, or of TypePing. The consumer names who remembers having handled an event; it
 // must never change, or events in flight are handled again. A type that is unknown or registered twice is a
 // programming error and panics, as in http.ServeMux.
 func (r *Receiver) Handle(eventType, consumer string, handle Handler) {
-	if _, taken := r.routes[eventType]; taken || !Known(eventType) || consumer == "" || handle == nil {
+	if _, taken := r.routes[eventType]; taken || (!Known(eventType) && eventType != TypePing) || consumer == "" || handle == nil {
 		//nolint:forbidigo // a programming error, found by the first start
 		panic(fmt.Sprintf("event: can't register %q for consumer %q", eventType, consumer))
 	}

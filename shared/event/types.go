@@ -46,6 +46,9 @@ const (
 
 	// TypeRiskBreached says that an account or everything together passed a risk limit; data is RiskBreached.
 	TypeRiskBreached = "ai.opitios.risk.breached"
+	// TypePing is what a PingSource of Knative sends; it can't be given another type. The extension tick (ExtensionTick)
+	// tells one source's ticks from another's.
+	TypePing = "dev.knative.sources.ping"
 	// TypeSweepTick wakes the sweeper of unsettled order intents; data is SweepTick.
 	TypeSweepTick = "ai.opitios.sweep.tick"
 )

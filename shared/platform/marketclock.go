@@ -17,6 +17,9 @@ type marketClock struct{ platform *Platform }
 
 var _ hours.Source = marketClock{}
 
+// MarketClock reads Alpaca's clock and calendar anew; Hours is what to ask where a reading of some minutes will do.
+func (p *Platform) MarketClock() hours.Source { return marketClock{p} }
+
 // Clock reads Alpaca's clock.
 func (m marketClock) Clock(ctx context.Context) (*alpaca.Clock, error) {
 	account, err := m.account(ctx)

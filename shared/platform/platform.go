@@ -58,8 +58,9 @@ type Platform struct {
 	Leases   *lease.Leases
 	// Hours knows which session the exchange is in.
 	Hours *hours.Watch
-	// Relay drains the outbox; nil without a sink.
-	Relay *outbox.Relay
+	// Publisher posts to the broker, and Relay drains the outbox through it; both are nil without a sink.
+	Publisher *event.Publisher
+	Relay     *outbox.Relay
 
 	limits       *bucket.Limits
 	sink         *http.Transport // to the broker; nil without a sink
@@ -115,6 +116,7 @@ func (p *Platform) openRelay() error {
 	if err != nil {
 		return fmt.Errorf("K_SINK: %w", err)
 	}
+	p.Publisher = publisher
 	p.Relay = outbox.New(p.Redis, p.Leases, publisher, p.Logger)
 	return nil
 }

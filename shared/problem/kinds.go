@@ -13,7 +13,9 @@ var (
 	SymbolNotFound   = &Kind{"SYMBOL_NOT_FOUND", http.StatusNotFound}
 	PositionNotFound = &Kind{"POSITION_NOT_FOUND", http.StatusNotFound}
 	EndpointNotFound = &Kind{"ENDPOINT_NOT_FOUND", http.StatusNotFound}
-	MethodNotAllowed = &Kind{"METHOD_NOT_ALLOWED", http.StatusMethodNotAllowed}
+	// DeadLetterNotFound: no dead letter has this ID, or it was replayed or deleted.
+	DeadLetterNotFound = &Kind{"DEAD_LETTER_NOT_FOUND", http.StatusNotFound}
+	MethodNotAllowed   = &Kind{"METHOD_NOT_ALLOWED", http.StatusMethodNotAllowed}
 	// IdempotencyInProgress: the first request with this key has no answer yet.
 	IdempotencyInProgress = &Kind{"IDEMPOTENCY_CONFLICT", http.StatusConflict}
 	// BodyTooLarge: the request body is over the limit.
@@ -41,7 +43,7 @@ var (
 func Kinds() []*Kind {
 	return []*Kind{
 		InvalidRequest, InvalidToken, Forbidden, AccountNotFound, OrderNotFound, SymbolNotFound, PositionNotFound,
-		EndpointNotFound, MethodNotAllowed, IdempotencyInProgress, BodyTooLarge, UnsupportedMedia, IdempotencyMismatch,
+		EndpointNotFound, DeadLetterNotFound, MethodNotAllowed, IdempotencyInProgress, BodyTooLarge, UnsupportedMedia, IdempotencyMismatch,
 		InsufficientFunds, InvalidSymbol, MarketClosed, OrderRejected, RiskLimit, RateLimitExceeded, Internal,
 		UpstreamFailed, Unavailable, UpstreamTimeout,
 	}

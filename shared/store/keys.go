@@ -93,6 +93,13 @@ func RevokedTokenKey(tokenID string) string { return "revoked:{" + tokenID + "}"
 // MarketHoursKey holds what was last read of Alpaca's clock and calendar: a string, JSON.
 func MarketHoursKey() string { return "market-hours" }
 
+// MarketStream stands where an account would, for the events of the exchange's day: they have an order among themselves
+// and go through the outbox of one shard.
+const MarketStream = "ai.opitios.market"
+
+// MarketSessionKey is the last session that was announced: a string, date and place in the day.
+func MarketSessionKey() string { return accountKey("market-session", MarketStream) }
+
 // DeadLettersKey holds what no subscriber would take: a stream.
 func DeadLettersKey() string { return "dead-letters" }
 

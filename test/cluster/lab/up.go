@@ -8,13 +8,7 @@ import (
 // Up brings the cluster up from whatever is there: nothing, an interrupted attempt, or a running one, to which it
 // applies what has changed.
 func (l *Lab) Up(ctx context.Context) error {
-	if err := l.require(ctx); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(l.State, 0o755); err != nil {
-		return err
-	}
-	if err := l.build(ctx); err != nil {
+	if err := l.Build(ctx); err != nil {
 		return err
 	}
 	l.say("write   images and manifests")
@@ -37,6 +31,17 @@ func (l *Lab) Up(ctx context.Context) error {
 	}
 	l.say("up      export KUBECONFIG=%s", l.Kubeconfig())
 	return nil
+}
+
+// Build installs what is missing and makes every executable, and starts nothing.
+func (l *Lab) Build(ctx context.Context) error {
+	if err := l.require(ctx); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(l.State, 0o755); err != nil {
+		return err
+	}
+	return l.build(ctx)
 }
 
 // Running reports whether this lab's node is up.

@@ -20,7 +20,7 @@ func main() {
 	}
 }
 
-var errVerb = errors.New("want up, down, purge, import FILE... or supervise")
+var errVerb = errors.New("want build, up, down, purge, import FILE... or supervise")
 
 func run(arguments []string) error {
 	flags := flag.NewFlagSet("cluster", flag.ContinueOnError)
@@ -40,6 +40,8 @@ func run(arguments []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	switch verb {
+	case "build":
+		return l.Build(ctx)
 	case "up":
 		return l.Up(ctx)
 	case "down":
