@@ -129,9 +129,43 @@ func TestFlushPublishesEachAccountInOrder(t *testing.T) {
 				t.Errorf("%s: %d entries left", account, n)
 			}
 		}
-		if got := event.Extension(to.taken[0], event.ExtensionSequence); got != "00000000000000000001" {
-			t.Errorf("sequence %q", got)
+		mustGrow(t, to)
+	})
+}
+
+// mustGrow wants every account's sequence, 20 digits that compare as text, to grow from event to event.
+func mustGrow(t *testing.T, to *sink) {
+	t.Helper()
+	last := map[string]string{}
+	for _, e := range to.taken {
+		sequence := event.Extension(e, event.ExtensionSequence)
+		if len(sequence) != 20 || sequence <= last[e.Subject()] {
+			t.Fatalf("%s: sequence %q after %q", e.Subject(), sequence, last[e.Subject()])
 		}
+		last[e.Subject()] = sequence
+	}
+}
+
+// Whatever Redis forgets, a later event has a larger sequence than all before it.
+func TestSequenceGrowsOverALossOfRedis(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, advance func(time.Duration)) {
+		to := &sink{}
+		relay := newRelay(client, "a", to)
+		for round := range 3 {
+			for i := range 3 { // faster than the clock, where it stands still
+				put(t, client, "ACC001", fmt.Sprintf("e%d-%d", round, i))
+			}
+			mustFlush(t, relay)
+			shard := store.Shard("ACC001")
+			if err := client.Del(t.Context(), store.SequenceKey("ACC001"), store.OutboxKey(shard)).Err(); err != nil {
+				t.Fatal(err)
+			}
+			advance(time.Millisecond)
+		}
+		if len(to.taken) != 9 {
+			t.Fatalf("%d events", len(to.taken))
+		}
+		mustGrow(t, to)
 	})
 }
 

@@ -42,7 +42,7 @@ func SnapshotKey(accountID, kind string) string { return accountKey("snapshot", 
 // GenerationKey counts the changes of an account, so that a snapshot read before a change is not stored after it.
 func GenerationKey(accountID string) string { return accountKey("generation", accountID) }
 
-// SequenceKey counts the events of an account: a string.
+// SequenceKey is the number of the account's last event, which only ever grows: a string.
 func SequenceKey(accountID string) string { return accountKey("sequence", accountID) }
 
 // SeenKey marks that an event of an account went into the outbox: a string.
