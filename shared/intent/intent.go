@@ -8,11 +8,10 @@ package intent
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -32,6 +31,9 @@ var yieldLua string
 
 //go:embed forget.lua
 var forgetLua string
+
+//go:embed hold.lua
+var holdLua string
 
 // ErrTakenOver means that the lease ran out and another owner settles the intent.
 var ErrTakenOver = errors.New("intent was taken over")
@@ -70,6 +72,8 @@ const (
 const (
 	defaultLease = 15 * time.Second
 	defaultLife  = 48 * time.Hour
+	// defaultReplicaTimeout is what a replica in the same region needs a hundred times over.
+	defaultReplicaTimeout = 100 * time.Millisecond
 	// seenLife is how long the outbox recognises a repeat of an event.
 	seenLife = 48 * time.Hour
 	// OutboxBound is the most events a shard's outbox holds, should the broker be away for long.
@@ -82,8 +86,12 @@ type Config struct {
 	Orders, Upstream bucket.Rate
 	// UpstreamReserve is how many upstream tokens orders leave for cancels.
 	UpstreamReserve int
-	// Lease is how long an owner may take to settle; 0 is 15 s, longer than any upstream call.
+	// Lease is how long an owner has the intent without a Hold; 0 is 15 s, longer than any upstream call.
 	Lease time.Duration
+	// Replicas is how many replicas of Redis must have an intent before it may be acted on; 0 does not wait for any.
+	// ReplicaTimeout is how long they have for it, 0 is 100 ms.
+	Replicas       int
+	ReplicaTimeout time.Duration
 	// Life is how long an intent is remembered; 0 is 48 h.
 	Life time.Duration
 }
@@ -92,6 +100,7 @@ type Config struct {
 type Redis interface {
 	redis.Scripter
 	store.Timer
+	store.Pipeliner
 	HMGet(ctx context.Context, key string, fields ...string) *redis.SliceCmd
 	ZRangeArgs(ctx context.Context, z redis.ZRangeArgs) *redis.StringSliceCmd
 	ZRem(ctx context.Context, key string, members ...any) *redis.IntCmd
@@ -99,10 +108,10 @@ type Redis interface {
 
 // Store keeps the intents in Redis. Safe for concurrent use.
 type Store struct {
-	client          Redis
-	config          Config
-	reserve, settle *redis.Script
-	yield, forget   *redis.Script
+	client              Redis
+	config              Config
+	reserve, settle     *redis.Script
+	yield, forget, hold *redis.Script
 }
 
 // NewStore returns a store on client.
@@ -110,13 +119,16 @@ func NewStore(client Redis, config Config) *Store {
 	if config.Lease == 0 {
 		config.Lease = defaultLease
 	}
+	if config.ReplicaTimeout == 0 {
+		config.ReplicaTimeout = defaultReplicaTimeout
+	}
 	if config.Life == 0 {
 		config.Life = defaultLife
 	}
 	return &Store{
 		client: client, config: config,
 		reserve: store.NewScript(reserveLua), settle: store.NewScript(settleLua), yield: store.NewScript(yieldLua),
-		forget: store.NewScript(forgetLua),
+		forget: store.NewScript(forgetLua), hold: store.NewScript(holdLua),
 	}
 }
 
@@ -156,7 +168,8 @@ type Reservation struct {
 	RetryAfter time.Duration
 }
 
-// Reserve takes from both buckets and writes the intent down, or reports what stands in the way; one round trip.
+// Reserve takes from both buckets and writes the intent down, or reports what stands in the way; one round trip. It
+// returns ErrNotReplicated when too few replicas have the intent: nothing may be sent then.
 func (s *Store) Reserve(ctx context.Context, r Request) (Reservation, error) {
 	alias, hasKey := r.key(), 0
 	if r.IdempotencyKey != "" {
@@ -171,15 +184,20 @@ func (s *Store) Reserve(ctx context.Context, r Request) (Reservation, error) {
 		r.key(), alias, store.BucketKey(r.AccountID, "orders"), store.UpstreamBucketKey(r.AccountID),
 		store.UnsettledKey(shard), store.ActiveAccountsKey(shard),
 	}
-	values, err := s.reserve.Run(ctx, s.client, keys,
+	reserved, replicas := s.write(ctx, s.reserve, keys,
 		r.Fingerprint, r.ClientOrderID, hasKey, s.config.Lease.Milliseconds(), s.config.Life.Milliseconds(),
 		s.config.Orders.Limit, s.config.Orders.Period.Microseconds(),
 		s.config.Upstream.Limit, s.config.Upstream.Period.Microseconds(), reserve,
-		r.Body, r.AccountID, r.member(), store.ActiveAccountsChannel(), orders).Slice()
+		r.Body, r.AccountID, r.member(), store.ActiveAccountsChannel(), orders, r.IdempotencyKey, rand.Text())
+	values, err := reserved.Slice()
 	if err != nil {
 		return Reservation{}, fmt.Errorf("reserve intent %s: %w", r.ClientOrderID, err)
 	}
-	return reservationOf(values), nil
+	reservation := reservationOf(values)
+	if replicas < s.config.Replicas {
+		return Reservation{}, s.unreplicated(ctx, r.ID, reservation, replicas)
+	}
+	return reservation, nil
 }
 
 // reservationOf reads the eight values that reserve.lua returns.
@@ -230,8 +248,26 @@ func (s *Store) Yield(ctx context.Context, id ID, token int64) error {
 // Forget removes an intent whose order certainly did not reach Alpaca, so that a repeat starts anew; a
 // settled one stays. It returns ErrTakenOver when the token is stale.
 func (s *Store) Forget(ctx context.Context, id ID, token int64) error {
+	keys := []string{id.key(), store.UnsettledKey(store.Shard(id.AccountID)), id.key()}
+	return s.guarded(ctx, "forget", s.forget, keys, token, id.member(), "")
+}
+
+// Disown forgets an intent together with its Idempotency-Key: Alpaca has another order under the client order ID, so
+// that the key is another request's, which must find nothing of this one. It returns ErrTakenOver like Forget.
+func (s *Store) Disown(ctx context.Context, r Request, token int64) error {
+	keys := []string{r.key(), store.UnsettledKey(store.Shard(r.AccountID)), r.key()}
+	alias := ""
+	if r.IdempotencyKey != "" {
+		keys[2], alias = store.IdempotencyKey(r.AccountID, r.IdempotencyKey), r.Fingerprint+"|"+r.ClientOrderID
+	}
+	return s.guarded(ctx, "disown", s.forget, keys, token, r.member(), alias)
+}
+
+// Hold prolongs the owner's lease to the whole of it from now, before each further step of an order that takes long.
+// It returns ErrTakenOver when somebody else has the intent.
+func (s *Store) Hold(ctx context.Context, id ID, token int64) error {
 	keys := []string{id.key(), store.UnsettledKey(store.Shard(id.AccountID))}
-	return s.guarded(ctx, "forget", s.forget, keys, token, id.member())
+	return s.guarded(ctx, "hold", s.hold, keys, token, id.member(), s.config.Lease.Milliseconds())
 }
 
 func (s *Store) guarded(ctx context.Context, verb string, script *redis.Script, keys []string, args ...any) error {
@@ -243,45 +279,4 @@ func (s *Store) guarded(ctx context.Context, verb string, script *redis.Script, 
 		return fmt.Errorf("%s intent %s: %w", verb, keys[0], ErrTakenOver)
 	}
 	return nil
-}
-
-// Abandoned is an intent whose owner is gone.
-type Abandoned struct {
-	ID
-	Fingerprint string
-	// Body is what went upstream, or should have.
-	Body []byte
-}
-
-// Abandoned returns up to limit intents of a shard that no owner holds any more.
-func (s *Store) Abandoned(ctx context.Context, shard, limit int) ([]Abandoned, error) {
-	now, err := store.Now(ctx, s.client)
-	if err != nil {
-		return nil, err
-	}
-	key := store.UnsettledKey(shard)
-	members, err := s.client.ZRangeArgs(ctx, redis.ZRangeArgs{
-		Key: key, ByScore: true, Start: "-inf", Stop: strconv.FormatInt(now.UnixMilli(), 10), Count: int64(limit),
-	}).Result()
-	if err != nil {
-		return nil, fmt.Errorf("unsettled intents of shard %d: %w", shard, err)
-	}
-	var found []Abandoned
-	for _, member := range members {
-		accountID, clientOrderID, _ := strings.Cut(member, "\n")
-		a := Abandoned{ID: ID{accountID, clientOrderID}}
-		fields, err := s.client.HMGet(ctx, a.key(), "fingerprint", "request").Result()
-		if err != nil {
-			return found, fmt.Errorf("read intent %s: %w", clientOrderID, err)
-		}
-		fingerprint, known := fields[0].(string)
-		if !known { // it outlived its own record: nothing is left to settle
-			s.client.ZRem(ctx, key, member)
-			continue
-		}
-		body, _ := fields[1].(string)
-		a.Fingerprint, a.Body = fingerprint, []byte(body)
-		found = append(found, a)
-	}
-	return found, nil
 }

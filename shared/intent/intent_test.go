@@ -289,7 +289,7 @@ func TestAbandoned(t *testing.T) {
 		mustReserve(t, s, order("at work", "buy"), intent.New)
 		advance(brief)
 		client.ZAdd(t.Context(), store.UnsettledKey(shard), redis.Z{Score: 1, Member: account + "\nexpired"})
-		got, err := s.Abandoned(t.Context(), shard, 10)
+		got, err := s.Abandoned(t.Context(), shard, 0, 10)
 		if err != nil || len(got) != 1 || got[0].ClientOrderID != "dead" || got[0].AccountID != account ||
 			got[0].Fingerprint != "sha-buy dead" || string(got[0].Body) != "buy dead" {
 			t.Fatalf("%+v, %v", got, err)
@@ -298,7 +298,7 @@ func TestAbandoned(t *testing.T) {
 			t.Fatalf("%d unsettled, want the dead and the one at work", n)
 		}
 		mustReserve(t, s, order("dead", "buy dead"), intent.Resume)
-		if got, err := s.Abandoned(t.Context(), shard, 10); len(got) != 0 || err != nil {
+		if got, err := s.Abandoned(t.Context(), shard, 0, 10); len(got) != 0 || err != nil {
 			t.Fatalf("taken over, but still abandoned: %+v, %v", got, err)
 		}
 	})
@@ -322,7 +322,7 @@ func TestRedisAway(t *testing.T) {
 	if err := s.Settle(t.Context(), ending(order("c", "").ID, 1, intent.Rejected)); err == nil || errors.Is(err, intent.ErrTakenOver) {
 		t.Errorf("settle: %v", err)
 	}
-	if _, err := s.Abandoned(t.Context(), 0, 1); err == nil {
+	if _, err := s.Abandoned(t.Context(), 0, 0, 1); err == nil {
 		t.Error("found intents without Redis")
 	}
 }

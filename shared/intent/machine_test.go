@@ -168,7 +168,7 @@ func (m *machine) invariant(r *rapid.T) {
 			want++
 		}
 	}
-	found, err := m.store.Abandoned(m.t.Context(), 33, 100) // ACC001's shard
+	found, err := m.store.Abandoned(m.t.Context(), 33, 0, 100) // ACC001's shard
 	if err != nil || len(found) != want {
 		r.Fatalf("%d abandoned, %v; want %d", len(found), err, want)
 	}

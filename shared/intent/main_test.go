@@ -84,7 +84,7 @@ func events(t testing.TB, client redis.UniversalClient) []redis.XMessage {
 
 func abandoned(t testing.TB, s *intent.Store) []intent.Abandoned {
 	t.Helper()
-	found, err := s.Abandoned(t.Context(), store.Shard(account), 100)
+	found, err := s.Abandoned(t.Context(), store.Shard(account), 0, 100)
 	if err != nil {
 		t.Fatal(err)
 	}

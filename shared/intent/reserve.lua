@@ -3,7 +3,8 @@
 -- ARGV: fingerprint, client order ID, has idempotency key, lease ms, life ms,
 --       order limit, order period us, upstream limit, upstream period us, upstream reserve,
 --       request, account, member of the unsettled set, channel of active accounts,
---       tokens to take from the order bucket: 1, or 0 for a way out of a position
+--       tokens to take from the order bucket: 1, or 0 for a way out of a position,
+--       idempotency key, this attempt's name
 -- Returns outcome, token, state, result, and gcra's four numbers of the order bucket (or wait in microseconds).
 local now = now_us()
 local now_ms = math.floor(now / 1000)
@@ -26,8 +27,12 @@ local function follow_fills()
   redis.call('PUBLISH', ARGV[14], ARGV[12])
 end
 
-local found = redis.call('HMGET', KEYS[1], 'state', 'fingerprint', 'token', 'lease', 'result')
+local found = redis.call('HMGET', KEYS[1], 'state', 'fingerprint', 'token', 'lease', 'result', 'attempt')
 if found[1] then
+  -- The client sends a command again when its answer is lost: that is not somebody else at work.
+  if found[1] == 'reserved' and found[6] == ARGV[17] then
+    return {'reserved', tonumber(found[3]), 'reserved', '', 1, left, reset, 0}
+  end
   if found[2] ~= ARGV[1] then return {'mismatch', 0, found[1], '', 0, left, reset, 0} end
   remember_key()
   if found[1] == 'acknowledged' or found[1] == 'rejected' then
@@ -36,7 +41,7 @@ if found[1] then
   local lease = tonumber(found[4])
   if lease > now_ms then return {'in_progress', 0, found[1], '', 0, left, reset, (lease - now_ms) * 1000} end
   local token = redis.call('HINCRBY', KEYS[1], 'token', 1)
-  redis.call('HSET', KEYS[1], 'lease', now_ms + lease_ms)
+  redis.call('HSET', KEYS[1], 'lease', now_ms + lease_ms, 'attempt', '')
   redis.call('ZADD', KEYS[5], now_ms + lease_ms, ARGV[13])
   follow_fills() -- the account may have been left as idle since
   return {'resume', token, found[1], '', 0, left, reset, 0}
@@ -52,7 +57,7 @@ gcra(KEYS[4], tonumber(ARGV[8]), tonumber(ARGV[9]), 1, tonumber(ARGV[10]), 0, no
 
 -- The first token is the time, so that an intent that was forgotten, or lost with Redis, never gets a former token again.
 redis.call('HSET', KEYS[1], 'state', 'reserved', 'fingerprint', ARGV[1], 'token', string.format('%.0f', now),
-  'lease', now_ms + lease_ms, 'request', ARGV[11])
+  'lease', now_ms + lease_ms, 'request', ARGV[11], 'key', ARGV[16], 'attempt', ARGV[17])
 redis.call('PEXPIRE', KEYS[1], life_ms)
 remember_key()
 redis.call('ZADD', KEYS[5], now_ms + lease_ms, ARGV[13])

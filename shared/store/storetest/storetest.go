@@ -7,7 +7,7 @@ package storetest
 
 import (
 	"context"
-	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"testing"
@@ -77,10 +77,21 @@ func Server(t *testing.T) redis.UniversalClient {
 	return empty(t, servers.single(t))
 }
 
+// Replicated returns a client of an empty cluster of three masters with a replica each.
+func Replicated(t *testing.T) redis.UniversalClient {
+	t.Helper()
+	return empty(t, servers.clusterOf(t, &servers.replicated, true))
+}
+
 // Away returns a client of a Redis that refuses every connection.
 func Away(t *testing.T) redis.UniversalClient {
 	t.Helper()
-	return Open(t, fmt.Sprintf("redis://127.0.0.1:%d", freePort(t)))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close() // nobody else can take the port before the client was made
+	return Open(t, "redis://"+listener.Addr().String())
 }
 
 // Open returns a client of the Redis at url that is closed with the test. Its timeouts are a busy machine's.
