@@ -35,15 +35,22 @@ func (p *placement) decode(body []byte) error {
 	return nil
 }
 
-// prepare reads what a replacement or a close is about, and makes the order of it.
-func (f *Function) prepare(ctx context.Context, p *placement) error {
+// prepare reads what a replacement or a close is about, makes the order of it, and holds the intent anew: reading may
+// have taken long.
+func (f *Function) prepare(ctx context.Context, p *placement, token int64) error {
+	var err error
 	switch {
 	case p.replaces != nil:
-		return f.prepareReplacement(ctx, p)
+		err = f.prepareReplacement(ctx, p)
 	case p.closes != nil:
-		return f.prepareClose(ctx, p)
+		err = f.prepareClose(ctx, p)
+	default:
+		return nil
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	return f.hold(ctx, p, token)
 }
 
 // send asks Alpaca for the order, once.

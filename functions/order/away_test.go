@@ -74,3 +74,18 @@ func TestRedisAway(t *testing.T) {
 		})
 	}
 }
+
+// TestWithoutReplicas: an order whose intent a failover could lose is refused before it is sent, where that is asked for.
+func TestWithoutReplicas(t *testing.T) {
+	v := startVenue(t)
+	wanted := func(c *orderfn.Config) { c.IntentReplicas, c.IntentReplicaTimeout = 1, 20*time.Millisecond }
+	alone := start(t, storetest.Server(t), v.server.URL, wanted)
+	answer := alone.place(`{"client_order_id":"mine"}`)
+	alone.mustFail(answer, problem.Unavailable)
+	if answer.Header.Get("Retry-After") != "1" || v.count(submit) != 0 {
+		t.Fatalf("Retry-After %q, %d submits", answer.Header.Get("Retry-After"), v.count(submit))
+	}
+	long := func(c *orderfn.Config) { c.IntentReplicas, c.IntentReplicaTimeout = 1, 10*time.Second }
+	o := start(t, storetest.Replicated(t), v.server.URL, long)
+	o.placed(o.place(`{"client_order_id":"mine"}`))
+}

@@ -245,7 +245,7 @@ func TestRefusedCommandIsDone(t *testing.T) {
 		changes := with(t, c.changes, `{"client_order_id":"`+id+`"}`)
 		s.mustAnswer(s.requested(id, changes, s.genuine()), http.StatusAccepted, "")
 		s.mustAnswer(s.requested("again "+id, changes, s.genuine()), http.StatusAccepted, "") // gets the remembered refusal
-		s.calls(1, 0)
+		s.calls(1, 1)
 		events := s.outbox()[before:]
 		if len(events) != 1 || events[0].Type() != event.TypeOrderRejected || events[0].changed.Reason.Code != c.code {
 			t.Fatalf("%s: events %v", id, events)

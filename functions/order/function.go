@@ -22,8 +22,14 @@ type Config struct {
 	platform.Config
 	// SweepEvery is how often intents that a dead instance left behind are looked for.
 	SweepEvery time.Duration `env:"SWEEP_EVERY" envDefault:"5s"`
-	// IntentLease is how long an instance may take over one order before others settle it.
+	// IntentLease is how long an instance has an order to itself, counted anew from each submit: it covers the submit
+	// and one look-up. After it others settle the order.
 	IntentLease time.Duration `env:"INTENT_LEASE" envDefault:"15s"`
+	// IntentReplicas is how many replicas of Redis must have an order's intent before the order is sent; with fewer
+	// it is refused with 503. 0 does not wait: a failover that loses the intent is then caught by Alpaca's own check
+	// of client order IDs alone. IntentReplicaTimeout is how long the replicas have.
+	IntentReplicas       int           `env:"INTENT_REPLICAS" envDefault:"0"`
+	IntentReplicaTimeout time.Duration `env:"INTENT_REPLICA_TIMEOUT" envDefault:"100ms"`
 	// RedisTimeout bounds each of an order's two round trips: without Redis an order is refused at once, never held.
 	RedisTimeout time.Duration `env:"REDIS_TIMEOUT" envDefault:"150ms"`
 }
@@ -39,15 +45,25 @@ func (c *Config) Validate() error {
 	if c.RedisTimeout <= 0 {
 		return errors.New("REDIS_TIMEOUT: must be greater than 0")
 	}
-	if c.IntentLease <= 2*c.UpstreamTimeout {
-		return errors.New("INTENT_LEASE: must be more than twice UPSTREAM_TIMEOUT, or an order that is only slow is taken over")
+	if c.IntentReplicas < 0 {
+		return errors.New("INTENT_REPLICAS: must not be negative")
+	}
+	if c.IntentReplicas > 0 && (c.IntentReplicaTimeout <= 0 || c.IntentReplicaTimeout >= c.RedisTimeout) {
+		return errors.New("INTENT_REPLICA_TIMEOUT: must be greater than 0 and less than REDIS_TIMEOUT")
+	}
+	if c.IntentLease <= 2*c.UpstreamTimeout+4*c.RedisTimeout {
+		return errors.New("INTENT_LEASE: must be more than twice UPSTREAM_TIMEOUT and four times REDIS_TIMEOUT together, " +
+			"or an order that is only slow is taken over")
 	}
 	return c.Config.Validate()
 }
 
 // intents are the limits of the order path.
 func (c *Config) intents() intent.Config {
-	return intent.Config{Orders: c.OrderRate(), Upstream: c.UpstreamRate(), UpstreamReserve: c.CancelReserve, Lease: c.IntentLease}
+	return intent.Config{
+		Orders: c.OrderRate(), Upstream: c.UpstreamRate(), UpstreamReserve: c.CancelReserve, Lease: c.IntentLease,
+		Replicas: c.IntentReplicas, ReplicaTimeout: c.IntentReplicaTimeout,
+	}
 }
 
 // Function is the order function. Create one with New; after Start it may be used concurrently.

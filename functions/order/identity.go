@@ -29,6 +29,9 @@ func derivedID(prefix, accountID string, parts ...string) string {
 	return prefix + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(hash.Sum(nil)[:20]))
 }
 
+// repeatable reports whether another request can have led to the same client order ID.
+func (p *placement) repeatable() bool { return p.given || p.idempotencyKey != "" }
+
 // clientOrderID is the caller's own, or derived from the idempotency key, or new.
 func clientOrderID(accountID, given, idempotencyKey string) string {
 	switch {

@@ -103,12 +103,14 @@ func TestConfigValidate(t *testing.T) {
 	t.Parallel()
 	base := newScene(t).config
 	for name, change := range map[string]option{
-		"K_SINK":        func(c *orderfn.Config) { c.Sink = "" },
-		"SWEEP_EVERY":   func(c *orderfn.Config) { c.SweepEvery = 0 },
-		"REDIS_TIMEOUT": func(c *orderfn.Config) { c.RedisTimeout = -1 },
-		"INTENT_LEASE":  func(c *orderfn.Config) { c.IntentLease = 2 * c.UpstreamTimeout },
-		"STOP_TIMEOUT":  func(c *orderfn.Config) { c.StopTimeout = 0 },
-		"":              func(*orderfn.Config) {},
+		"K_SINK":                 func(c *orderfn.Config) { c.Sink = "" },
+		"SWEEP_EVERY":            func(c *orderfn.Config) { c.SweepEvery = 0 },
+		"REDIS_TIMEOUT":          func(c *orderfn.Config) { c.RedisTimeout = -1 },
+		"INTENT_REPLICAS":        func(c *orderfn.Config) { c.IntentReplicas = -1 },
+		"INTENT_REPLICA_TIMEOUT": func(c *orderfn.Config) { c.IntentReplicas, c.IntentReplicaTimeout = 1, c.RedisTimeout },
+		"INTENT_LEASE":           func(c *orderfn.Config) { c.IntentLease = 2 * c.UpstreamTimeout },
+		"STOP_TIMEOUT":           func(c *orderfn.Config) { c.StopTimeout = 0 },
+		"":                       func(*orderfn.Config) {},
 	} {
 		c := base
 		change(&c)

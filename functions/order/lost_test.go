@@ -1,10 +1,14 @@
 package order_test
 
 import (
+	"context"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	orderfn "github.com/opitios-ai/alpaca-knative/functions/order"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
@@ -115,18 +119,18 @@ func secondSubmitLost(s *scene) {
 func secondSubmitRefused(s *scene) {
 	s.venue.fail(submit, resetBefore)
 	s.mustFail(s.place(`{"symbol":"NOPE","client_order_id":"mine"}`), problem.InvalidSymbol)
-	s.calls(2, 1)
+	s.calls(2, 2)
 	s.mustTell("rejected mine:rejected")
 }
 
 func secondSubmitLimited(s *scene) {
 	s.venue.fail(submit, resetBefore, status(429, `{"message":"too many requests."}`))
-	s.mustFail(s.place(`{"client_order_id":"mine"}`), problem.RateLimitExceeded)
-	if s.intent("mine") {
-		s.t.Error("the intent of an order that was not taken is still there")
+	s.mustFail(s.place(`{"client_order_id":"mine"}`), problem.UpstreamTimeout) // the first submit may still be on its way
+	if !s.intent("mine") {
+		s.t.Error("the intent of an order that may exist is gone")
 	}
 	s.placed(s.place(`{"client_order_id":"mine"}`))
-	s.calls(3, 1)
+	s.calls(3, 2)
 }
 
 // secondSubmitOverBudget: the submit and the look-up took all that Alpaca allows, so that sending again would be refused.
@@ -179,6 +183,91 @@ func slowOwner(s *scene) {
 	}
 	s.calls(2, 2)
 	s.mustTell("accepted " + second.OrderID + ":accepted")
+}
+
+// TestRedisLosesItsMemory: Alpaca's own record of client order IDs is what is left.
+func TestRedisLosesItsMemory(t *testing.T) {
+	play(t, []scenario{
+		{"a repeat finds the order", nil, repeatAfterLoss},
+		{"a repeat is refused for what the order itself took", nil, refusedAlthoughTaken},
+		{"the key with another body comes first", nil, wrongBodyAfterLoss},
+		{"a paused owner comes back", []option{func(c *orderfn.Config) { c.IntentLease = 40 * time.Millisecond }}, pausedOwner},
+	})
+}
+
+// flush empties the shard of the scene's account.
+func (s *scene) flush() {
+	s.t.Helper()
+	tag := store.ShardTag(store.Shard(s.account))
+	nodes := func(ctx context.Context, node *redis.Client) error {
+		keys, err := node.Keys(ctx, "*"+strings.NewReplacer("{", "[{]").Replace(tag)+"*").Result()
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		return node.Del(ctx, keys...).Err()
+	}
+	var err error
+	if cluster, ok := s.redis.(*redis.ClusterClient); ok {
+		err = cluster.ForEachMaster(s.t.Context(), nodes)
+	} else {
+		err = nodes(s.t.Context(), s.redis.(*redis.Client))
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.venue.memoryLost()
+}
+
+func repeatAfterLoss(s *scene) {
+	o := s.placed(s.place(`{}`, "Idempotency-Key", "k"))
+	s.flush()
+	if again := s.placed(s.place(`{}`, "Idempotency-Key", "k")); again.OrderID != o.OrderID {
+		s.t.Fatalf("got %s, want %s", again.OrderID, o.OrderID)
+	}
+	s.mustTell("accepted " + o.OrderID + ":accepted")
+}
+
+// refusedAlthoughTaken: what Alpaca checks first is not documented; a repeat may be refused for want of the buying power
+// that the order itself holds.
+func refusedAlthoughTaken(s *scene) {
+	o := s.placed(s.place(`{}`, "Idempotency-Key", "k"))
+	s.flush()
+	s.venue.fail(submit, status(403, `{"code":40310000,"message":"insufficient buying power","buying_power":"0","cost_basis":"187"}`))
+	if again := s.placed(s.place(`{}`, "Idempotency-Key", "k")); again.OrderID != o.OrderID {
+		s.t.Fatalf("got %s, want %s", again.OrderID, o.OrderID)
+	}
+	s.mustTell("accepted " + o.OrderID + ":accepted")
+}
+
+// wrongBodyAfterLoss: the mistaken request must not take the key away from the one whose order it is.
+func wrongBodyAfterLoss(s *scene) {
+	o := s.placed(s.place(`{}`, "Idempotency-Key", "k"))
+	s.flush()
+	s.mustFail(s.place(`{"qty":9}`, "Idempotency-Key", "k"), problem.IdempotencyMismatch)
+	s.mustTell()
+	s.venue.memoryLost()
+	if again := s.placed(s.place(`{}`, "Idempotency-Key", "k")); again.OrderID != o.OrderID {
+		s.t.Fatalf("got %s, want %s", again.OrderID, o.OrderID)
+	}
+	s.mustFail(s.place(`{"qty":9}`, "Idempotency-Key", "k"), problem.IdempotencyMismatch)
+	s.mustTell("accepted " + o.OrderID + ":accepted")
+}
+
+// pausedOwner: an owner that was paused between the look-up and the second submit must not send it when it comes back.
+func pausedOwner(s *scene) {
+	wait, arrived, release := held()
+	s.venue.fail(submit, resetBefore)
+	s.venue.fail(lookUp, wait)
+	first := make(chan reply)
+	go func() { first <- s.place(`{"client_order_id":"mine"}`) }()
+	<-arrived
+	s.elapse()
+	s.sweep() // Alpaca has no such order
+	close(release)
+	s.mustFail(<-first, problem.UpstreamTimeout)
+	s.calls(1, 2)
+	o := s.placed(s.place(`{"client_order_id":"mine"}`))
+	s.mustTell("accepted " + o.OrderID + ":accepted")
 }
 
 // TestTimeout: Alpaca takes the order and never says so.

@@ -33,12 +33,19 @@ type placement struct {
 	// upstream is how long Alpaca took so far, orderID the ID that it gave.
 	upstream time.Duration
 	orderID  string
+	// given says that the caller chose the client order ID, or an event did.
+	given bool
 	// causation is the ID of the request or event that asks for the order.
 	causation string
 }
 
 func (p *placement) id() intent.ID {
 	return intent.ID{AccountID: p.account.ID, ClientOrderID: p.request.ClientOrderID}
+}
+
+// intent is what is written down of the placement; body is what goes upstream.
+func (p *placement) intent(body []byte) intent.Request {
+	return intent.Request{ID: p.id(), IdempotencyKey: p.idempotencyKey, Fingerprint: p.fingerprint, Body: body, Exit: p.closes != nil}
 }
 
 // newPlacement validates an order and gives it its identity.
@@ -54,7 +61,7 @@ func (f *Function) newPlacement(account vault.Account, assetClass, idempotencyKe
 	request.ClientOrderID = clientOrderID(account.ID, r.ClientOrderID, idempotencyKey)
 	return &placement{
 		account: account, assetClass: assetClass, idempotencyKey: idempotencyKey, request: request, fingerprint: identity,
-		arrived: f.Clock.Now(), causation: causation,
+		arrived: f.Clock.Now(), causation: causation, given: r.ClientOrderID != "",
 	}, nil
 }
 
@@ -77,9 +84,7 @@ func (f *Function) reserve(ctx context.Context, p *placement) (intent.Reservatio
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.config.RedisTimeout)
 	defer cancel()
-	reservation, err := f.intents.Reserve(ctx, intent.Request{
-		ID: p.id(), IdempotencyKey: p.idempotencyKey, Fingerprint: p.fingerprint, Body: body, Exit: p.closes != nil,
-	})
+	reservation, err := f.intents.Reserve(ctx, p.intent(body))
 	if err != nil {
 		return intent.Reservation{}, problem.Unavailable.New("orders can't be taken right now").After(retrySoon).Because(err)
 	}
@@ -90,10 +95,7 @@ func (f *Function) reserve(ctx context.Context, p *placement) (intent.Reservatio
 func (f *Function) act(ctx context.Context, p *placement, r intent.Reservation) (order.Order, error) {
 	switch r.Outcome {
 	case intent.New:
-		if err := f.prepare(ctx, p); err != nil {
-			return f.conclude(ctx, p, r.Token, nil, err)
-		}
-		return f.submit(ctx, p, r.Token)
+		return f.begin(ctx, p, r.Token)
 	case intent.Resume:
 		return f.resume(ctx, p, r.Token)
 	case intent.Replay:
@@ -125,6 +127,18 @@ func (f *Function) standing(p *placement, r intent.Reservation) error {
 	}
 }
 
+// begin prepares a new order and sends it.
+func (f *Function) begin(ctx context.Context, p *placement, token int64) (order.Order, error) {
+	err := f.prepare(ctx, p, token)
+	switch {
+	case err == nil:
+		return f.submit(ctx, p, token)
+	case unprepared(err) && p.repeatable(), errors.Is(err, errNotHeld):
+		return f.confirm(ctx, p, token, err)
+	}
+	return f.conclude(ctx, p, token, nil, err)
+}
+
 // submit sends a new order, once.
 func (f *Function) submit(ctx context.Context, p *placement, token int64) (order.Order, error) {
 	// A client that hangs up must not leave the order half-done: it is finished, and a repeat gets the answer.
@@ -134,7 +148,7 @@ func (f *Function) submit(ctx context.Context, p *placement, token int64) (order
 	case errors.Is(err, alpaca.ErrOutcomeUnknown), errors.Is(err, alpaca.ErrDuplicateClientOrderID):
 		// A duplicate proves that an order with this ID exists: ours, if we lost all memory of having sent it.
 		return f.resume(ctx, p, token)
-	case doubtful(p, err):
+	case doubtful(p, err), rejection(err) && p.repeatable():
 		return f.confirm(ctx, p, token, err)
 	}
 	return f.conclude(ctx, p, token, placed, err)

@@ -207,7 +207,7 @@ func refused(s *scene) {
 	if second.Status != first.Status || string(second.Error) != string(first.Error) {
 		s.t.Fatalf("%s, then %s", first, second)
 	}
-	s.calls(1, 0)
+	s.calls(1, 1)
 	s.mustTell("rejected bad:rejected")
 	if e := s.outbox()[0]; e.changed.Reason == nil || e.changed.Reason.Code != "INVALID_SYMBOL" || e.changed.Status != alpaca.StatusRejected {
 		s.t.Fatalf("event %+v", e)
@@ -231,7 +231,7 @@ func insufficientFunds(s *scene) {
 	if second := s.place(`{"qty":1000001,"client_order_id":"big"}`); string(second.Error) != string(first.Error) {
 		s.t.Fatalf("%s, then %s", first, second)
 	}
-	s.calls(1, 0)
+	s.calls(1, 1)
 	s.mustTell("rejected big:rejected")
 }
 
@@ -274,7 +274,7 @@ func usedElsewhere(s *scene) {
 		"time":     func(r *alpaca.OrderRequest) { r.TimeInForce = "gtc" },
 	} {
 		other := made(id, change)
-		for range 2 { // the second answer is the remembered one
+		for range 2 { // the refusal leaves nothing behind: it is found out again
 			f := s.mustFail(s.place(ours+`"`+id+`"}`), problem.IdempotencyMismatch)
 			if f.Details["order_id"] != other.ID {
 				s.t.Errorf("%s: details %v", id, f.Details)

@@ -40,6 +40,7 @@ func (f *Function) replaceOrder(ctx context.Context, r *serve.Request[order.Repl
 		return order.Order{}, err
 	}
 	p.request.ClientOrderID = clientOrderID(p.account.ID, r.Body.ClientOrderID, p.idempotencyKey)
+	p.given = r.Body.ClientOrderID != ""
 	p.replaces = &replacement{OrderID: id, Change: changeToAlpaca(&r.Body, p.request.ClientOrderID)}
 	return f.placeLimited(ctx, r.Answer, p)
 }

@@ -2,6 +2,7 @@ package order_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 
 	orderfn "github.com/opitios-ai/alpaca-knative/functions/order"
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/bucket"
+	"github.com/opitios-ai/alpaca-knative/shared/intent"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
 )
@@ -27,6 +30,7 @@ func TestCrash(t *testing.T) {
 		{"Alpaca is away", short, sweepWhileAway},
 		{"the account is gone", short, sweepUnknownAccount},
 		{"another order has the ID by now", short, sweepMeetsAnother},
+		{"many that can't be settled stand before", short, sweepPassesTheStuck},
 	})
 }
 
@@ -145,8 +149,12 @@ func sweepMeetsAnother(s *scene) {
 	s.venue.elsewhere(keyID(s.account), alpaca.OrderRequest{Symbol: "MSFT", Side: "buy", Type: "market", ClientOrderID: "mine"})
 	s.elapse()
 	s.sweep()
-	s.mustTell("rejected mine:rejected")
+	s.mustTell() // "mine" is the ID of a live order: nothing may say that it was rejected
+	if s.intent("mine") {
+		s.t.Fatal("the intent is still there")
+	}
 	s.mustFail(s.place(`{"qty":2,"client_order_id":"mine"}`), problem.IdempotencyMismatch)
+	s.mustTell()
 }
 
 // sweepUnknownAccount: an account that was taken out of the file keeps its intents, and comes back to them.
@@ -189,3 +197,34 @@ func TestSweepEnds(t *testing.T) {
 		}
 	}}})
 }
+
+// sweepPassesTheStuck: more intents of a removed account than a batch holds must not keep a dead instance's from being settled.
+func sweepPassesTheStuck(s *scene) {
+	o := s.placed(s.die(1, `{"client_order_id":"mine"}`))
+	s.elapse()
+	gone := s.sameShard()
+	intents := intent.NewStore(s.redis, intent.Config{Orders: plenty(), Upstream: plenty(), Lease: time.Millisecond})
+	for i := range 120 {
+		id := intent.ID{AccountID: gone, ClientOrderID: fmt.Sprint("stuck-", i)}
+		got, err := intents.Reserve(s.t.Context(), intent.Request{ID: id, Fingerprint: "f", Body: []byte("{}")})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if err := intents.Yield(s.t.Context(), id, got.Token); err != nil { // it comes first
+			s.t.Fatal(err)
+		}
+	}
+	s.sweep()
+	s.mustTell("accepted " + o.OrderID + ":accepted")
+}
+
+// sameShard returns an account that the function does not know, in the shard of the scene's.
+func (s *scene) sameShard() string {
+	for i := 0; ; i++ {
+		if id := fmt.Sprint("gone-", i); store.Shard(id) == store.Shard(s.account) {
+			return id
+		}
+	}
+}
+
+func plenty() bucket.Rate { return bucket.Rate{Limit: 100_000, Period: time.Minute} }

@@ -34,6 +34,7 @@ type venue struct {
 	mu     sync.Mutex
 	orders map[string]*alpaca.Order // by key ID and client order ID
 	unsure map[string]bool          // was sent, and nobody has seen a 404 since
+	others map[string]bool          // are orders that did not come through us: nothing of ours can become of their IDs
 	calls  map[string]int
 	faults map[string][]fault
 	blind  []string
@@ -45,7 +46,7 @@ type fault func(w http.ResponseWriter, r *http.Request, carryOut func(w http.Res
 func startVenue(t testing.TB) *venue {
 	t.Helper()
 	v := &venue{
-		orders: map[string]*alpaca.Order{}, unsure: map[string]bool{}, calls: map[string]int{}, faults: map[string][]fault{},
+		orders: map[string]*alpaca.Order{}, unsure: map[string]bool{}, others: map[string]bool{}, calls: map[string]int{}, faults: map[string][]fault{},
 	}
 	v.server = httptest.NewServer(v)
 	t.Cleanup(func() {
@@ -116,6 +117,7 @@ func (v *venue) open(keyID string) []string {
 func (v *venue) elsewhere(keyID string, request alpaca.OrderRequest) *alpaca.Order {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.others[keyID+"/"+request.ClientOrderID] = true
 	return v.take(keyID, request)
 }
 
@@ -164,7 +166,7 @@ func (v *venue) before(kind, id string) {
 	if kind != submit {
 		return
 	}
-	if v.unsure[id] {
+	if v.unsure[id] && !v.others[id] {
 		v.blind = append(v.blind, id)
 	}
 	v.unsure[id] = true

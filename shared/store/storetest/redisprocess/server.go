@@ -72,7 +72,7 @@ func Start(ctx context.Context, clustered bool, more ...string) (*Server, error)
 func (s *Server) Restart(ctx context.Context) error {
 	s.end()
 	const script = `redis-server "$@" >/dev/null & server=$!; read -r _; kill -CONT "$server"; kill "$server"; wait "$server"`
-	s.command = exec.Command("sh", append([]string{"-c", script, "sh"}, s.arguments...)...) //nolint:gosec,noctx // a fixed script; it outlives ctx
+	s.command = exec.Command("sh", append([]string{"-c", script, "sh"}, s.arguments...)...)
 	input, err := s.command.StdinPipe()
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func await(ctx context.Context, what string, condition func() bool) error {
 }
 
 func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not block
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}
