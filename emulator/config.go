@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -75,6 +74,8 @@ type Config struct {
 	EventHistory int
 	// Heartbeat is how often a quiet event stream carries a comment; zero: 15 s.
 	Heartbeat time.Duration
+	// Readings choose between contradicting reports of what Alpaca does.
+	Readings access.Readings
 	// Streams configures the WebSockets.
 	Streams stream.Settings
 	// Clock is where time comes from; nil: the machine's clock.
@@ -120,13 +121,11 @@ func (c Config) clockSettings() session.Settings {
 
 // plans returns the accounts' market data subscriptions. access.ErrPlan.
 func (c Config) plans() (*access.Plans, error) {
-	plans := &access.Plans{}
+	opened := make(map[string]access.Plan, len(c.Accounts))
 	for _, account := range c.Accounts {
-		if err := plans.Set(account.KeyID, account.DataPlan); err != nil {
-			return nil, fmt.Errorf("%s: %w", account.KeyID, err)
-		}
+		opened[account.KeyID] = account.DataPlan
 	}
-	return plans, nil
+	return access.NewPlans(opened)
 }
 
 // dataLimit returns the market data requests a minute that a key has.

@@ -92,8 +92,9 @@ func New(cfg Config, logger *zap.Logger) (*Emulator, error) {
 	gate := &access.Gate{
 		Accounts: venue, Trading: access.NewLimiter(cfg.TradingLimit, cfg.Clock.Now),
 		Data:   access.NewLimiterByKey(cfg.dataLimit(plans), cfg.Clock.Now),
-		Tokens: access.NewTokens(cfg.tokens()),
+		Tokens: access.NewTokens(cfg.tokens()), Readings: cfg.Readings,
 	}
+	gate.Trading.Rolling, gate.Data.Rolling = cfg.Readings.RollingWindow, cfg.Readings.RollingWindow
 	streams := stream.New(feed.World{
 		Catalogue: catalogue, Clock: hours, Market: prices, Gate: gate, Plans: plans, Seed: cfg.Seed,
 		Now: cfg.Clock.Now,
@@ -148,7 +149,7 @@ func (e *Emulator) serve(life context.Context, listener net.Listener, handler ht
 
 func (e *Emulator) publicHandler() http.Handler {
 	mux := http.NewServeMux()
-	prices := &data.API{Catalogue: e.catalogue, Clock: e.clock, Market: e.market, Plans: e.plans, Seed: e.config.Seed}
+	prices := &data.API{Catalogue: e.catalogue, Clock: e.clock, Market: e.market, Plans: e.plans, Seed: e.config.Seed, Readings: e.config.Readings}
 	prices.Register(mux, e.gate)
 	broker := &trading.API{Catalogue: e.catalogue, Clock: e.clock, Market: e.market, Announcements: prices.Announcements}
 	broker.Register(mux, e.gate)
@@ -171,7 +172,7 @@ func shared(path string, plain, rest http.Handler) http.Handler {
 }
 
 func (e *Emulator) adminHandler() http.Handler {
-	api := &admin.API{Exchange: e.exchange, Clock: e.clock, Faults: e.faults, Gate: e.gate, Prices: e}
+	api := &admin.API{Exchange: e.exchange, Clock: e.clock, Faults: e.faults, Gate: e.gate, Plans: e.plans, Prices: e}
 	mux := http.NewServeMux()
 	mux.Handle("/", api.Handler())
 	mux.Handle("/emulator/streams", e.streams.Control())
@@ -226,16 +227,27 @@ func (e *Emulator) AcceptedOrders(keyID string) []AcceptedOrder {
 // SetPrice pins the price of a symbol, USD: the last trade is there, the quote a tick around it. Resting orders that it
 // makes marketable are filled before SetPrice returns. ErrUnknownSymbol, ErrPrice.
 func (e *Emulator) SetPrice(symbol string, price decimal.Decimal) error {
+	if err := e.CheckPrice(symbol, price); err != nil {
+		return err
+	}
+	e.market.Pin(symbol, price)
+	e.exchange.SweepSymbol(symbol)
+	return nil
+}
+
+// CheckPrice returns the error that SetPrice would. ErrUnknownSymbol, ErrPrice.
+func (e *Emulator) CheckPrice(symbol string, price decimal.Decimal) error {
 	if _, ok := e.catalogue.Find(symbol); !ok {
 		return fmt.Errorf("%w: %q", ErrUnknownSymbol, symbol)
 	}
 	if !price.IsPos() {
 		return fmt.Errorf("%w: %s", ErrPrice, price)
 	}
-	e.market.Pin(symbol, price)
-	e.exchange.SweepSymbol(symbol)
 	return nil
 }
+
+// Pinned returns the prices that are set, by symbol.
+func (e *Emulator) Pinned() map[string]decimal.Decimal { return e.market.Pinned() }
 
 // ReleasePrice lets a pinned price walk again. ErrUnknownSymbol.
 func (e *Emulator) ReleasePrice(symbol string) error {

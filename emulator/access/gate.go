@@ -20,20 +20,20 @@ type Gate struct {
 	Trading  *Limiter
 	Data     *Limiter
 	Tokens   Tokens
+	Readings Readings
 }
 
 // ForTrading lets requests within the trading limit through to next.
-func (g *Gate) ForTrading(next Handler) http.Handler { return g.guard(g.Trading, next) }
+func (g *Gate) ForTrading(next Handler) http.Handler { return g.guard(g.Trading, false, next) }
 
 // ForData lets requests within the market data limit through to next.
-func (g *Gate) ForData(next Handler) http.Handler { return g.guard(g.Data, next) }
+func (g *Gate) ForData(next Handler) http.Handler { return g.guard(g.Data, true, next) }
 
 // ForPublicData lets requests without any credentials through, too, with a nil account. Wrong credentials are refused.
 func (g *Gate) ForPublicData(next Handler) http.Handler {
-	guarded := g.guard(g.Data, next)
+	guarded := g.guard(g.Data, true, next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		keyID, secretKey, token := Credentials(r)
-		if keyID == "" && secretKey == "" && token == "" && r.Header.Get("Authorization") == "" {
+		if !claims(r) {
 			next(w, r, nil)
 			return
 		}
@@ -41,16 +41,25 @@ func (g *Gate) ForPublicData(next Handler) http.Handler {
 	})
 }
 
-func (g *Gate) guard(limiter *Limiter, next Handler) http.Handler {
+// claims reports whether a request has any credentials, be they whole or not.
+func claims(r *http.Request) bool {
+	for _, name := range []string{"Apca-Api-Key-Id", "Apca-Api-Secret-Key", "Authorization"} {
+		if r.Header.Get(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *Gate) guard(limiter *Limiter, data bool, next Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		account, _, ok := g.Authenticate(Credentials(r))
 		if !ok {
-			w.Header().Set("WWW-Authenticate", `Bearer, Basic realm="alpaca.markets"`)
-			wire.WriteError(w, wire.Plain(http.StatusUnauthorized, "unauthorized."))
+			g.Readings.refuseCredentials(w, data, !claims(r))
 			return
 		}
 		if !limiter.Allow(w.Header(), account.KeyID) {
-			wire.WriteError(w, wire.Plain(http.StatusTooManyRequests, "too many requests."))
+			g.Readings.refuseRate(w, limiter.now())
 			return
 		}
 		next(w, r, account)

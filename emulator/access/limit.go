@@ -9,6 +9,9 @@ import (
 
 // Limiter counts requests per key in windows of a minute. It may be used concurrently.
 type Limiter struct {
+	// Rolling makes the window the last sixty seconds instead of the minute of the clock; set it before the first request.
+	Rolling bool
+
 	limitOf func(key string) int // a minute; negative: unlimited
 	now     func() time.Time
 
@@ -20,6 +23,7 @@ type window struct {
 	minute  int64
 	used    int
 	refused int64
+	recent  []time.Time // requests of the last sixty seconds, of a rolling window
 }
 
 // NewLimiter returns a limiter of so many requests a minute and key; a negative limit allows everything.
@@ -40,7 +44,7 @@ type verdict struct {
 }
 
 func (l *Limiter) take(key string, limit int) verdict {
-	minute := l.now().Unix() / 60
+	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := l.windows[key]
@@ -48,17 +52,54 @@ func (l *Limiter) take(key string, limit int) verdict {
 		w = &window{}
 		l.windows[key] = w
 	}
+	count := w.enter
+	if l.Rolling {
+		count = w.roll
+	}
+	v := count(now, limit)
+	if !v.allowed {
+		w.refused++
+	}
+	return v
+}
+
+// enter counts a request in the minute of the clock.
+func (w *window) enter(now time.Time, limit int) verdict {
+	minute := now.Unix() / 60
 	if w.minute != minute {
 		w.minute, w.used = minute, 0
 	}
-	v := verdict{allowed: w.used < limit, reset: (minute + 1) * 60}
-	if v.allowed {
+	allowed := w.used < limit
+	if allowed {
 		w.used++
-	} else {
-		w.refused++
 	}
-	v.remaining = max(0, limit-w.used)
-	return v
+	return verdict{allowed: allowed, remaining: max(0, limit-w.used), reset: (minute + 1) * 60}
+}
+
+// roll counts a request in the last sixty seconds.
+func (w *window) roll(now time.Time, limit int) verdict {
+	const length = time.Minute
+	gone := 0
+	for gone < len(w.recent) && now.Sub(w.recent[gone]) >= length {
+		gone++
+	}
+	w.recent = w.recent[gone:]
+	allowed := len(w.recent) < limit
+	if allowed {
+		w.recent = append(w.recent, now)
+	}
+	reset := now.Add(length)
+	if len(w.recent) > 0 {
+		reset = w.recent[0].Add(length)
+	}
+	return verdict{allowed: allowed, remaining: max(0, limit-len(w.recent)), reset: reset.Add(time.Second - 1).Unix()}
+}
+
+// Reset forgets all that was counted.
+func (l *Limiter) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.windows)
 }
 
 // Refused returns how often each key got 429.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"sync"
 
@@ -40,28 +41,39 @@ func (p Plan) Requests() int {
 
 // Plans knows the plan of every key. The zero value gives all AlgoTraderPlus; it may be used concurrently.
 type Plans struct {
+	opened map[string]Plan
+
 	mu    sync.RWMutex
 	byKey map[string]Plan
+}
+
+// NewPlans returns the plans that keys begin with; an empty one is AlgoTraderPlus. ErrPlan.
+func NewPlans(opened map[string]Plan) (*Plans, error) {
+	p := &Plans{opened: maps.Clone(opened)}
+	return p, p.Restore(opened)
 }
 
 // Of returns a key's plan.
 func (p *Plans) Of(keyID string) Plan {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if plan, ok := p.byKey[keyID]; ok {
+	if plan := p.byKey[keyID]; plan != "" {
 		return plan
 	}
 	return AlgoTraderPlus
 }
 
+// All returns the plan of every key that was given one.
+func (p *Plans) All() map[string]Plan {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return maps.Clone(p.byKey)
+}
+
 // Set gives a key a plan; empty: AlgoTraderPlus. ErrPlan.
 func (p *Plans) Set(keyID string, plan Plan) error {
-	switch plan {
-	case "":
-		plan = AlgoTraderPlus
-	case Basic, AlgoTraderPlus:
-	default:
-		return fmt.Errorf("%w: %q (want %s or %s)", ErrPlan, plan, Basic, AlgoTraderPlus)
+	if err := plan.check(); err != nil {
+		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -70,6 +82,31 @@ func (p *Plans) Set(keyID string, plan Plan) error {
 	}
 	p.byKey[keyID] = plan
 	return nil
+}
+
+// Restore replaces all plans. ErrPlan; nothing has changed then.
+func (p *Plans) Restore(plans map[string]Plan) error {
+	for keyID, plan := range plans {
+		if err := plan.check(); err != nil {
+			return fmt.Errorf("%s: %w", keyID, err)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.byKey = maps.Clone(plans)
+	return nil
+}
+
+// Reset gives every key the plan that it began with.
+func (p *Plans) Reset() { _ = p.Restore(p.opened) } // they were checked when they were given
+
+func (p Plan) check() error {
+	switch p {
+	case "", Basic, AlgoTraderPlus:
+		return nil
+	default:
+		return fmt.Errorf("%w: %q (want %s or %s)", ErrPlan, string(p), Basic, AlgoTraderPlus)
+	}
 }
 
 // PlanHandler answers {"key_id":K,"plan":P}, which changes the plan of a key.

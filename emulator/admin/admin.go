@@ -24,6 +24,10 @@ type Prices interface {
 	SetPrice(symbol string, price decimal.Decimal) error
 	// ReleasePrice lets the price walk again; an error when there is no such symbol.
 	ReleasePrice(symbol string) error
+	// CheckPrice returns the error that SetPrice would.
+	CheckPrice(symbol string, price decimal.Decimal) error
+	// Pinned returns the prices that are set.
+	Pinned() map[string]decimal.Decimal
 }
 
 // API answers the admin requests. It may be used concurrently.
@@ -32,9 +36,8 @@ type API struct {
 	Clock    *session.Clock
 	Faults   *fault.Registry
 	Gate     *access.Gate
+	Plans    *access.Plans
 	Prices   Prices
-
-	pins pins
 }
 
 // Handler returns the API.
@@ -141,7 +144,6 @@ func (api *API) setPrice(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	api.pins.set(wanted.Symbol, wanted.Price.Decimal)
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -150,7 +152,6 @@ func (api *API) releasePrice(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, err.Error())
 		return
 	}
-	api.pins.release(r.PathValue("symbol"))
 	w.WriteHeader(http.StatusNoContent)
 }
 

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -25,6 +26,15 @@ func (p prices) SetPrice(symbol string, price decimal.Decimal) error {
 	return nil
 }
 
+func (prices) CheckPrice(symbol string, _ decimal.Decimal) error {
+	if symbol != "AAPL" {
+		return errors.New("unknown symbol")
+	}
+	return nil
+}
+
+func (p prices) Pinned() map[string]decimal.Decimal { return p.market.Pinned() }
+
 func (p prices) ReleasePrice(symbol string) error {
 	p.market.Unpin(symbol)
 	return nil
@@ -47,7 +57,7 @@ func newAPI(t *testing.T) (*admin.API, *exchange.Account) {
 		t.Fatal(err)
 	}
 	gate := &access.Gate{Accounts: x, Trading: access.NewLimiter(1, time.Now), Data: access.NewLimiter(1, time.Now)}
-	return &admin.API{Exchange: x, Clock: hours, Faults: &fault.Registry{}, Gate: gate, Prices: prices{walk}}, account
+	return &admin.API{Exchange: x, Clock: hours, Faults: &fault.Registry{}, Gate: gate, Plans: &access.Plans{}, Prices: prices{walk}}, account
 }
 
 func call(t *testing.T, api http.Handler, route, body string, status int) string {
@@ -86,8 +96,85 @@ func TestSnapshotResetRestore(t *testing.T) {
 	if !strings.Contains(call(t, handler, "GET /emulator/audit?key_id=K", "", http.StatusOK), `"status":"filled"`) {
 		t.Fatal("the audit lost the order")
 	}
-	call(t, handler, "PUT /emulator/snapshot", `{"state":{}}`, http.StatusBadRequest)
+	for name, broken := range map[string]string{
+		"time": `{"state":{}}`, "prices": `{"time":"2026-11-23T15:00:00Z","prices":{"NOSUCH":1}}`,
+		"faults": `{"time":"2026-11-23T15:00:00Z","faults":[{"kind":"flood"}]}`, "plans": `{"time":"2026-11-23T15:00:00Z","plans":{"K":"gold"}}`,
+	} {
+		if refusal := call(t, handler, "PUT /emulator/snapshot", broken, http.StatusBadRequest); !strings.Contains(refusal, name+": ") {
+			t.Errorf("%s: %s", name, refusal)
+		}
+		if account.Cash().String() != "99799.98" || len(api.Prices.Pinned()) != 1 || len(api.Faults.List()) != 1 {
+			t.Errorf("a snapshot with wrong %s changed something", name)
+		}
+	}
 	call(t, handler, "PUT /emulator/snapshot", `{"time":"2026-11-23T15:00:00Z","state":{"accounts":[{"key_id":"X"}]}}`, http.StatusBadRequest)
+}
+
+// TestResetIsWhole: limits, refusals, plans and prices begin anew, whoever set them.
+func TestResetIsWhole(t *testing.T) {
+	t.Parallel()
+	api, _ := newAPI(t)
+	handler := api.Handler()
+	for range 3 {
+		api.Gate.Data.Allow(http.Header{}, "K")
+	}
+	if err := api.Plans.Set("K", access.Basic); err != nil {
+		t.Fatal(err)
+	}
+	if err := api.Prices.SetPrice("AAPL", decimal.FromInt(7)); err != nil {
+		t.Fatal(err)
+	}
+	if counters := call(t, handler, "GET /emulator/counters", "", http.StatusOK); !strings.Contains(counters, `"K":2`) {
+		t.Fatalf("counters: %s", counters)
+	}
+	saved := call(t, handler, "GET /emulator/snapshot", "", http.StatusOK)
+	call(t, handler, "POST /emulator/reset", "", http.StatusNoContent)
+	if counters := call(t, handler, "GET /emulator/counters", "", http.StatusOK); strings.Contains(counters, `"K"`) {
+		t.Errorf("counters after the reset: %s", counters)
+	}
+	if !api.Gate.Data.Allow(http.Header{}, "K") {
+		t.Error("the limit is still used up")
+	}
+	if api.Plans.Of("K") != access.AlgoTraderPlus || len(api.Prices.Pinned()) != 0 {
+		t.Error("the plan or the price is still there")
+	}
+	call(t, handler, "PUT /emulator/snapshot", saved, http.StatusNoContent)
+	if api.Plans.Of("K") != access.Basic || !api.Prices.Pinned()["AAPL"].Equal(decimal.FromInt(7)) {
+		t.Error("the snapshot lost the plan or the price")
+	}
+}
+
+// TestRestoredFaultsGoOn: a fault that struck once of three times strikes twice more after a restore.
+func TestRestoredFaultsGoOn(t *testing.T) {
+	t.Parallel()
+	api, _ := newAPI(t)
+	handler := api.Handler()
+	call(t, handler, "POST /emulator/faults", `{"kind":"rate_limit","times":3}`, http.StatusCreated)
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v2/account", nil)
+	api.Faults.Hit(request, "K")
+	saved := call(t, handler, "GET /emulator/snapshot", "", http.StatusOK)
+	call(t, handler, "PUT /emulator/snapshot", saved, http.StatusNoContent)
+	struck := 0
+	for range 5 {
+		struck += len(api.Faults.Hit(request, "K"))
+	}
+	if struck != 2 {
+		t.Errorf("it struck %d times more", struck)
+	}
+}
+
+func TestProfiles(t *testing.T) {
+	t.Parallel()
+	api, _ := newAPI(t)
+	handler := api.Handler()
+	if profile := call(t, handler, "GET /emulator/profile/heap", "", http.StatusOK); !strings.HasPrefix(profile, "\x1f\x8b") {
+		t.Error("a heap profile is compressed with gzip")
+	}
+	if profile := call(t, handler, "GET /emulator/profile/cpu?seconds=1", "", http.StatusOK); profile == "" {
+		t.Error("an empty CPU profile")
+	}
+	call(t, handler, "GET /emulator/profile/none", "", http.StatusNotFound)
+	call(t, handler, "GET /emulator/profile/cpu?seconds=0", "", http.StatusBadRequest)
 }
 
 func TestControls(t *testing.T) {

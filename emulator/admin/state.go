@@ -1,11 +1,12 @@
 package admin
 
 import (
-	"maps"
+	"errors"
+	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
+	"github.com/opitios-ai/alpaca-knative/emulator/access"
 	"github.com/opitios-ai/alpaca-knative/emulator/exchange"
 	"github.com/opitios-ai/alpaca-knative/emulator/fault"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
@@ -14,39 +15,13 @@ import (
 // maxState bounds a snapshot that is restored, in bytes.
 const maxState = 1 << 30
 
-// snapshot is the whole emulator: the clock, the prices that were set through this API, the faults, and all accounts.
+// snapshot is the whole emulator: the clock, the prices that are held, the faults, the data plans, and all accounts.
 type snapshot struct {
 	Time   time.Time                  `json:"time"`
 	Prices map[string]decimal.Decimal `json:"prices"`
 	Faults []fault.Fault              `json:"faults"`
+	Plans  map[string]access.Plan     `json:"plans"`
 	State  exchange.SavedState        `json:"state"`
-}
-
-// pins remembers which prices were set. The zero value is ready; it may be used concurrently.
-type pins struct {
-	mu     sync.Mutex
-	prices map[string]decimal.Decimal
-}
-
-func (p *pins) set(symbol string, price decimal.Decimal) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.prices == nil {
-		p.prices = make(map[string]decimal.Decimal)
-	}
-	p.prices[symbol] = price
-}
-
-func (p *pins) release(symbol string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.prices, symbol)
-}
-
-func (p *pins) all() map[string]decimal.Decimal {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return maps.Clone(p.prices)
 }
 
 func (api *API) save(w http.ResponseWriter, _ *http.Request) {
@@ -56,55 +31,64 @@ func (api *API) save(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	write(w, http.StatusOK, snapshot{
-		Time: api.Clock.Now(), Prices: api.pins.all(), Faults: api.Faults.List(), State: state,
+		Time: api.Clock.Now(), Prices: api.Prices.Pinned(), Faults: api.Faults.List(), Plans: api.Plans.All(), State: state,
 	})
 }
 
-// restore brings everything to a snapshot, or changes nothing when its accounts do not fit.
+// restore brings everything to a snapshot, or changes nothing when a part of it does not fit.
 func (api *API) restore(w http.ResponseWriter, r *http.Request) {
 	var wanted snapshot
 	if !readUpTo(w, r, &wanted, maxState) {
 		return
 	}
-	if wanted.Time.IsZero() {
-		refuse(w, http.StatusBadRequest, "time: want an RFC 3339 time")
-		return
-	}
-	if err := api.Exchange.Restore(wanted.State); err != nil {
+	if err := api.apply(&wanted); err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
-	}
-	api.Clock.Set(wanted.Time)
-	api.releaseAll()
-	for symbol, price := range wanted.Prices {
-		if err := api.Prices.SetPrice(symbol, price); err != nil {
-			refuse(w, http.StatusBadRequest, "prices: "+err.Error())
-			return
-		}
-		api.pins.set(symbol, price)
-	}
-	api.Faults.Clear()
-	for _, f := range wanted.Faults {
-		if _, err := api.Faults.Add(f); err != nil {
-			refuse(w, http.StatusBadRequest, "faults: "+err.Error())
-			return
-		}
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// reset brings accounts, faults, counters and prices back to how they were at the start. The clock goes on.
+func (api *API) apply(wanted *snapshot) error {
+	if wanted.Time.IsZero() {
+		return errors.New("time: want an RFC 3339 time")
+	}
+	for symbol, price := range wanted.Prices {
+		if err := api.Prices.CheckPrice(symbol, price); err != nil {
+			return fmt.Errorf("prices: %w", err)
+		}
+	}
+	if err := fault.Check(wanted.Faults); err != nil {
+		return fmt.Errorf("faults: %w", err)
+	}
+	if err := new(access.Plans).Restore(wanted.Plans); err != nil {
+		return fmt.Errorf("plans: %w", err)
+	}
+	if err := api.Exchange.Restore(wanted.State); err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	api.Clock.Set(wanted.Time)
+	api.releaseAll()
+	var problems error // none is possible: all was checked
+	for symbol, price := range wanted.Prices {
+		problems = errors.Join(problems, api.Prices.SetPrice(symbol, price))
+	}
+	return errors.Join(problems, api.Faults.Restore(wanted.Faults), api.Plans.Restore(wanted.Plans))
+}
+
+// reset brings accounts, faults, counters, limits, data plans and prices back to how they were at the start. The clock goes on.
 func (api *API) reset(w http.ResponseWriter, _ *http.Request) {
 	api.Faults.Reset()
 	api.releaseAll()
+	api.Gate.Trading.Reset()
+	api.Gate.Data.Reset()
+	api.Plans.Reset()
 	api.Exchange.Reset()
 	w.WriteHeader(http.StatusNoContent)
 }
 
 func (api *API) releaseAll() {
-	for symbol := range api.pins.all() {
+	for symbol := range api.Prices.Pinned() {
 		_ = api.Prices.ReleasePrice(symbol) // it was known when its price was set
-		api.pins.release(symbol)
 	}
 }
 

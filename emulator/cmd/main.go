@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -32,20 +33,12 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	config, accounts := emulator.Config{}, 1
-	flag.StringVar(&config.Addr, "addr", "127.0.0.1:4001", "address of trading, market data and streams")
-	flag.StringVar(&config.AdminAddr, "admin-addr", "127.0.0.1:4002", "address of /emulator/")
-	flag.Uint64Var(&config.Seed, "seed", 1, "seed of the market")
-	flag.StringVar(&config.MarketClock, "clock", "always-open", "always-open, real, fixed or accelerated")
-	flag.IntVar(&config.TradingLimit, "trading-limit", 0, "trading requests a minute and key; 0: 200, negative: unlimited")
-	flag.IntVar(&config.DataLimit, "data-limit", 0, "market data requests a minute and key; 0: 200, negative: unlimited")
-	flag.DurationVar(&config.FillLatency, "fill-latency", 0, "time to a fill; 0: as in paper trading, negative: none")
-	flag.IntVar(&accounts, "accounts", 1, "how many paper accounts to open")
-	flag.Parse()
-	for i := range accounts {
-		config.Accounts = append(config.Accounts, emulator.Account{
-			KeyID: fmt.Sprintf("PKEMULATOR%010d", i+1), SecretKey: fmt.Sprintf("emulator-secret-%010d", i+1),
-		})
+	config, err := settings(os.Args[1:], os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	logger, err := zap.NewProduction()
 	if err != nil {

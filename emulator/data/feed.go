@@ -24,11 +24,9 @@ type view struct {
 	venue   string    // exchange code; empty: all
 }
 
-// noRights is the answer to a plan that is too small. Alpaca's FAQ gives it this code.
-func noRights(format string, args ...any) error { //nolint:unparam // a format as everywhere here
-	refusal := wire.Forbidden(format, args...)
-	refusal.Code = wire.CodeUnprocessable
-	return refusal
+// noRights is the answer to a plan that is too small.
+func (api *API) noRights(message string) error {
+	return &wire.Error{Status: http.StatusForbidden, Code: api.Readings.PlanCode(), Message: message}
 }
 
 func (api *API) planOf(account *exchange.Account) access.Plan {
@@ -58,7 +56,7 @@ func (api *API) latestStocks(q *query, account *exchange.Account) view {
 		return view{at: now, tradeAt: now.Add(-delay)}
 	case "sip", "boats", "otc":
 		if q.err == nil {
-			q.err = refuseFeed(feed, basic)
+			q.err = api.refuseFeed(feed, basic)
 		}
 	default:
 		q.refuse("invalid feed: %s", feed)
@@ -66,14 +64,14 @@ func (api *API) latestStocks(q *query, account *exchange.Account) view {
 	return view{at: now, tradeAt: now}
 }
 
-func refuseFeed(feed string, basic bool) error {
+func (api *API) refuseFeed(feed string, basic bool) error {
 	switch {
 	case feed == "otc":
-		return noRights("subscription does not permit querying OTC data")
+		return api.noRights("subscription does not permit querying OTC data")
 	case feed == "sip" && basic:
-		return noRights("subscription does not permit querying recent SIP data")
+		return api.noRights("subscription does not permit querying recent SIP data")
 	case feed == "boats" && basic:
-		return noRights("subscription does not permit querying recent BOATS data")
+		return api.noRights("subscription does not permit querying recent BOATS data")
 	default:
 		return nil
 	}
@@ -97,7 +95,7 @@ func (api *API) stockSpan(q *query, account *exchange.Account, feeds ...string) 
 	}
 	start, end := q.period(api.Clock.Location(), now, latest)
 	if q.err == nil && (feed == "otc" || late && end.After(latest)) {
-		q.err = refuseFeed(feed, late)
+		q.err = api.refuseFeed(feed, late)
 	}
 	span := market.Span{From: start, To: earlier(end, now), Descending: q.descending(false)}
 	switch feed {
@@ -126,7 +124,7 @@ func (api *API) latestOptions(q *query, account *exchange.Account) view {
 	case feed != "opra":
 		q.refuse("invalid feed: %s", feed)
 	case basic && q.err == nil:
-		q.err = noRights("OPRA agreement is not signed")
+		q.err = api.noRights("OPRA agreement is not signed")
 	}
 	return view{at: now, tradeAt: now}
 }
@@ -141,10 +139,7 @@ func (api *API) optionSpan(q *query, account *exchange.Account) market.Span {
 	}
 	start, end := q.period(api.Clock.Location(), now, latest)
 	if q.err == nil && latest.Before(now) && end.After(latest) {
-		q.err = &wire.Error{
-			Status: http.StatusForbidden, Code: wire.CodeUnprocessable,
-			Message: "subscription does not permit querying recent OPRA data",
-		}
+		q.err = api.noRights("subscription does not permit querying recent OPRA data")
 	}
 	return market.Span{From: start, To: earlier(end, now), Descending: q.descending(false)}
 }

@@ -18,6 +18,8 @@ type API struct {
 	Market    *market.Market
 	// Plans are the accounts' subscriptions; nil: all have Algo Trader Plus.
 	Plans *access.Plans
+	// Readings choose between contradicting reports.
+	Readings access.Readings
 	// Seed decides news and corporate actions.
 	Seed uint64
 }

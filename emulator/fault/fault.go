@@ -55,7 +55,9 @@ func (f Fault) check() error {
 		if f.LatencyMS < 0 || f.JitterMS < 0 || f.LatencyMS+f.JitterMS == 0 {
 			return fmt.Errorf("%w: latency_ms must be positive", ErrInvalid)
 		}
-		return f.Distribution.check()
+		if err := f.Distribution.check(); err != nil {
+			return err
+		}
 	case Status:
 		if f.Status < 200 || f.Status > 599 {
 			return fmt.Errorf("%w: status must be from 200 to 599", ErrInvalid)
@@ -72,10 +74,23 @@ func (f Fault) check() error {
 	default:
 		return fmt.Errorf("%w: kind must be latency, status, drop_before, drop_after, rate_limit, slow_body, truncated or stale", ErrInvalid)
 	}
+	if f.Times < 0 || f.Hits < 0 {
+		return fmt.Errorf("%w: times must not be negative", ErrInvalid)
+	}
 	if f.Probability < 0 || f.Probability > 1 {
 		return fmt.Errorf("%w: probability must be from 0 to 1", ErrInvalid)
 	}
 	return nil
+}
+
+// forStreams reports whether the fault can strike a stream, which has no body that ends.
+func (f Fault) forStreams() bool {
+	switch f.Kind {
+	case Latency, Status, RateLimit, DropBefore:
+		return true
+	default:
+		return false
+	}
 }
 
 func (f Fault) matches(r *http.Request, keyID string) bool {

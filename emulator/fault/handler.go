@@ -24,7 +24,11 @@ func (g *Registry) Handler(next http.Handler, keyOf func(*http.Request) string) 
 
 // serve applies what strikes this request, in the order in which the faults were added.
 func (g *Registry) serve(next http.Handler, w http.ResponseWriter, r *http.Request, keyID string) {
+	stream := isStream(r)
 	for _, f := range g.Hit(r, keyID) {
+		if stream && !f.forStreams() {
+			continue
+		}
 		switch f.Kind {
 		case Latency:
 			wait(r, f.Delay())

@@ -33,6 +33,38 @@ func (g *Registry) Add(f Fault) (Fault, error) {
 	return f, nil
 }
 
+// Restore replaces the faults in force by others, with their IDs and hits. ErrInvalid when one of them makes no sense; nothing
+// has changed then.
+func (g *Registry) Restore(faults []Fault) error {
+	if err := Check(faults); err != nil {
+		return err
+	}
+	restored := make([]*Fault, 0, len(faults))
+	for _, f := range faults {
+		if f.ID == "" {
+			f.ID = uuid.NewString()
+		}
+		if f.Kind == Stale {
+			f.recorded = &recordings{}
+		}
+		restored = append(restored, &f)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.faults = restored
+	return nil
+}
+
+// Check returns ErrInvalid when one of the faults makes no sense.
+func Check(faults []Fault) error {
+	for _, f := range faults {
+		if err := f.check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Remove lifts a fault and reports whether it was in force.
 func (g *Registry) Remove(id string) bool {
 	g.mu.Lock()

@@ -2,6 +2,7 @@
 package market
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -57,6 +58,13 @@ func (m *Market) Unpin(symbol string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.pinned, symbol)
+}
+
+// Pinned returns the prices that are held.
+func (m *Market) Pinned() map[string]decimal.Decimal {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return maps.Clone(m.pinned)
 }
 
 // Replay makes a recording the market of a symbol.

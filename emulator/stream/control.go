@@ -16,6 +16,8 @@ func (s *Streams) Control() http.Handler {
 	mux.HandleFunc("GET /emulator/streams", s.report)
 	mux.HandleFunc("POST /emulator/streams/disconnect", s.disconnect)
 	mux.HandleFunc("POST /emulator/streams/error", s.complain)
+	mux.HandleFunc("POST /emulator/streams/silence", func(w http.ResponseWriter, r *http.Request) { s.silence(w, r, true) })
+	mux.HandleFunc("POST /emulator/streams/resume", func(w http.ResponseWriter, r *http.Request) { s.silence(w, r, false) })
 	mux.HandleFunc("POST /emulator/streams/trade", s.revise)
 	return mux
 }
@@ -53,6 +55,15 @@ func (s *Streams) complain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, map[string]int{"told": s.Hub.Complain(feed.Class(wanted.Kind), wanted.KeyID, wanted.Code)})
+}
+
+// silence keeps data from clients whose connections stay open, or lets it through again.
+func (s *Streams) silence(w http.ResponseWriter, r *http.Request, quiet bool) {
+	var wanted target
+	if !readControl(w, r, &wanted) {
+		return
+	}
+	answer(w, http.StatusOK, map[string]int{"clients": s.Hub.Silence(feed.Class(wanted.Kind), wanted.KeyID, quiet)})
 }
 
 // revise cancels or corrects the last trade of a stock.

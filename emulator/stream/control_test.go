@@ -26,6 +26,8 @@ func TestControl(t *testing.T) {
 		{"POST", "/trade", `{"symbol":"NOSUCH","action":"cancel"}`, 400, `{"message":"symbol: unknown stock symbol: \"NOSUCH\""}`},
 		{"POST", "/error", `{"kind":"stocks","code":500}`, 200, `{"told":0}`},
 		{"POST", "/error", `{"color":"red"}`, 400, `{"message":"json: unknown field \"color\""}`},
+		{"POST", "/silence", `{"kind":"stocks"}`, 200, `{"clients":0}`},
+		{"POST", "/resume", `{}`, 200, `{"clients":0}`},
 		{"POST", "/disconnect", `{"kind":"trade_updates","key_id":"K2"}`, 200, `{"disconnected":0}`},
 		{"POST", "/disconnect", `{"kind":"crypto"}`, 200, `{"disconnected":0}`},
 		{"POST", "/disconnect", `{}`, 200, `{"disconnected":1}`},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -30,7 +31,8 @@ type client struct {
 	place   place
 	timer   *time.Timer // runs until the client has authenticated
 
-	interest interest // guarded by feed.mu
+	interest interest    // guarded by feed.mu
+	silent   atomic.Bool // data is kept from it, as by a feed that died without a word
 }
 
 // serve talks to the client until one of the two ends it.
@@ -99,7 +101,7 @@ func (c *client) subscribe(wanted *request) {
 		return
 	}
 	next := c.interest.with(wanted) // only this goroutine changes it
-	if !c.hub.rightsOf(c.keyID).allow(c.feed.class, &next) {
+	if !c.hub.rightsOf(c.keyID).allow(c.feed.class, &next, c.hub.settings.CountBars) {
 		c.refuse(ErrSymbolLimit)
 		return
 	}
@@ -136,6 +138,9 @@ func (c *client) control(body []byte) {
 // data sends a message that is shared with others; the writer wakes with the next flush. A client whose box is full is
 // told that it is slow, if it still reads at all, and loses the connection.
 func (c *client) data(body []byte) {
+	if c.silent.Load() {
+		return
+	}
 	if !c.outbox.put(body, false) {
 		c.end(ErrSlowClient)
 	}

@@ -335,3 +335,35 @@ func TestDisconnect(t *testing.T) {
 		t.Errorf("close status %v, want none", status)
 	}
 }
+
+// TestSilence: a silent client keeps its connection, and control messages, but gets no data; nobody else notices.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(s *feed.Settings) { s.Connections = 2 })
+	silent, other := w.enter("/v2/sip", nil), w.enter("/v2/sip", nil)
+	other.subscribe(`"quotes":["AAPL"]`)
+	if w.hub.Silence(feed.Stocks, "K1", true) != 2 || w.hub.Silence(feed.Stocks, "K2", true) != 0 {
+		t.Fatal("the wrong clients were silenced")
+	}
+	silent.subscribe(`"quotes":["AAPL"]`)
+	w.clock.Advance(time.Second)
+	silent.subscribe(`"trades":["MSFT"]`) // the acknowledgment comes, and nothing before it
+	w.hub.Silence("", "", false)
+	w.clock.Advance(time.Second)
+	silent.skipTo("q")
+	other.skipTo("q")
+}
+
+func TestRoundLots(t *testing.T) {
+	t.Parallel()
+	for _, lots := range []bool{false, true} {
+		w := start(t, func(s *feed.Settings) { s.RoundLots = lots })
+		p := w.enter("/v2/sip", nil)
+		p.subscribe(`"quotes":["AAPL"]`)
+		w.clock.Advance(time.Second)
+		size := p.skipTo("q")["bs"].(float64)
+		if inLots := size < 100; inLots != lots {
+			t.Errorf("a size of %v, round lots %v", size, lots)
+		}
+	}
+}

@@ -25,6 +25,11 @@ type Settings struct {
 	SlotPerFeed bool
 	// SlotLinger is how long a connection that broke without a goodbye still counts; zero: not at all; at most 90 s.
 	SlotLinger time.Duration
+	// RoundLots writes the sizes of stock quotes in round lots of 100 shares, as Alpaca's streaming page still says, instead of
+	// shares, as its specification does since November 2025.
+	RoundLots bool
+	// CountBars counts bars towards the symbols of the free plan, too, of which its page says nothing.
+	CountBars bool
 	// Buffer is how many messages may wait for a client before it is slow; zero: 8,192.
 	Buffer int
 }
@@ -184,6 +189,16 @@ func (h *Hub) Disconnect(class Class, keyID string) int {
 	chosen := h.choose(class, keyID)
 	for _, s := range chosen {
 		s.socket.Abort()
+	}
+	return len(chosen)
+}
+
+// Silence keeps data, and only data, from the clients of a class and a key that are connected now, or lets it through again;
+// empty stands for all. It returns how many.
+func (h *Hub) Silence(class Class, keyID string, quiet bool) int {
+	chosen := h.choose(class, keyID)
+	for _, s := range chosen {
+		s.silent.Store(quiet)
 	}
 	return len(chosen)
 }

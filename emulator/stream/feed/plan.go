@@ -18,11 +18,14 @@ func rightsOf(plan access.Plan) rights {
 }
 
 // allow reports whether a connection of the class may hold the subscriptions. Alpaca's page counts trades and quotes; bars
-// are free.
-func (r rights) allow(class Class, wanted *interest) bool {
+// are free unless they are to be counted, too.
+func (r rights) allow(class Class, wanted *interest, countBars bool) bool {
 	switch class {
 	case Stocks:
 		held := len(wanted[trades]) + len(wanted[quotes])
+		if countBars {
+			held += len(wanted[bars]) + len(wanted[updatedBars]) + len(wanted[dailyBars])
+		}
 		return r.stockSymbols == 0 || held <= r.stockSymbols && !wanted.has(trades, star) && !wanted.has(quotes, star)
 	case Options:
 		return len(wanted[quotes]) <= r.optionQuotes

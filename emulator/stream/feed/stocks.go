@@ -7,15 +7,17 @@ import (
 	"github.com/opitios-ai/alpaca-knative/emulator/market"
 	"github.com/opitios-ai/alpaca-knative/emulator/session"
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
 
 // stockFeed makes the messages of stock streams.
 type stockFeed struct {
 	bookless
 	World
-	record  *record
-	venue   string // empty: all exchanges
-	message wire.Object
+	record    *record
+	venue     string // empty: all exchanges
+	roundLots bool
+	message   wire.Object
 }
 
 func (s *stockFeed) symbols() []string { return symbolsOf(s.Catalogue.Underlyings(), asset.Equity) }
@@ -92,7 +94,20 @@ func (s *stockFeed) quotes(f *feed, w *watch, to time.Time) {
 	}
 	w.quote = quote
 	quote = quote.On(s.venue)
+	if s.roundLots {
+		quote.BidSize, quote.AskSize = inRoundLots(quote.BidSize), inRoundLots(quote.AskSize)
+	}
 	f.publish(quotes, stockQuote(&s.message, w.symbol, &quote, w.asset.Tape()), w.symbol)
+}
+
+// inRoundLots returns a size in shares as round lots of a hundred.
+func inRoundLots(shares decimal.Decimal) decimal.Decimal {
+	const lot = 100
+	lots, err := shares.Div64(lot)
+	if err != nil { // cannot happen: 100 is not 0
+		return shares
+	}
+	return lots.Trunc(0)
 }
 
 func (s *stockFeed) trades(f *feed, w *watch, from, to time.Time) {

@@ -1,9 +1,13 @@
 package feed_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/opitios-ai/alpaca-knative/emulator/access"
+	"github.com/opitios-ai/alpaca-knative/emulator/stream/feed"
 )
 
 // TestAcknowledgements checks that an answer has every key of its endpoint as an array, in Alpaca's order.
@@ -98,4 +102,24 @@ func TestRest(t *testing.T) {
 	p.subscribe(`"quotes":["FAKEPACA"]`)
 	w.clock.Advance(5 * time.Second)
 	p.skipTo("q")
+}
+
+// TestBarsMayCount: whether bars count towards the free plan's thirty symbols is a setting.
+func TestBarsMayCount(t *testing.T) {
+	t.Parallel()
+	for _, counted := range []bool{false, true} {
+		w := start(t, func(s *feed.Settings) { s.CountBars = counted })
+		if err := w.plans.Set("K1", access.Basic); err != nil {
+			t.Fatal(err)
+		}
+		p := w.enter("/v2/iex", nil)
+		symbols := make([]string, 31)
+		for i := range symbols {
+			symbols[i] = `"S` + strconv.Itoa(i) + `"`
+		}
+		p.send(`{"action":"subscribe","bars":[` + strings.Join(symbols, ",") + `]}`)
+		if refused := decode(t, p.next())["code"] == 405.0; refused != counted {
+			t.Errorf("counted %v, refused %v", counted, refused)
+		}
+	}
 }
