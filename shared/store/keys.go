@@ -85,6 +85,26 @@ func FetchLeaseKey(kind, symbol, query string) string {
 	return "fetch:{" + symbol + "}:" + kind + ":" + query
 }
 
+// LatestKey is what the feed heard last of a symbol, of a class as package tick names it: a hash.
+func LatestKey(class, symbol string) string { return "latest:" + class + ":{" + symbol + "}" }
+
+// The keys of the market-data feed. All of them share a slot.
+
+// FeedLeaseKey is the lease on the upstream market-data sockets: a hash.
+func FeedLeaseKey() string { return "lease:{feed}" }
+
+// FeedStatusKey is what the feed says of itself: a string.
+func FeedStatusKey() string { return "status:{feed}" }
+
+// InterestInstancesKey holds the instances that serve streams, scored by the millisecond their word ends: a sorted set.
+func InterestInstancesKey() string { return "interest:{feed}:instances" }
+
+// InterestVersionsKey holds the version of each instance's interest: a hash.
+func InterestVersionsKey() string { return "interest:{feed}:versions" }
+
+// InterestKey holds the topics that the clients of an instance watch: a set.
+func InterestKey(instance string) string { return "interest:{feed}:of:" + instance }
+
 // Keys that belong to nobody in particular.
 
 // RevokedTokenKey marks a token, by its jti, as revoked: a string that lives as long as the token.
@@ -110,6 +130,17 @@ func RevokedTokensChannel() string { return "auth.revoked" }
 
 // ActiveAccountsChannel carries the ID of an account that just got an order.
 func ActiveAccountsChannel() string { return "updates.active" }
+
+// InterestChannel carries the name of an instance whose clients watch something else now.
+func InterestChannel() string { return "feed.interest" }
+
+// TicksChannel carries the ticks of a class whose symbols are in a shard.
+func TicksChannel(class string, shard int) string {
+	return "feed.ticks." + class + "." + strconv.Itoa(shard)
+}
+
+// FeedStatusChannel carries what the feed says of itself.
+func FeedStatusChannel() string { return "feed.status" }
 
 // accountKey is "kind:{s17}:account" or "kind:{s17}:account:rest".
 func accountKey(kind, accountID string, rest ...string) string {
