@@ -7,6 +7,7 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/emulator/access"
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
+	"github.com/opitios-ai/alpaca-knative/emulator/exchange"
 	"github.com/opitios-ai/alpaca-knative/emulator/market"
 	"github.com/opitios-ai/alpaca-knative/emulator/replay"
 	"github.com/opitios-ai/alpaca-knative/emulator/session"
@@ -70,6 +71,8 @@ type Config struct {
 	FillLatency time.Duration
 	// PartialFillProbability is how often an order is filled in part first; zero: Alpaca's 0.10; negative: never.
 	PartialFillProbability float64
+	// Disputed chooses where Alpaca's own sources disagree about trading; zero: what is safer for a client.
+	Disputed exchange.Disputed
 	// EventHistory is how many trade updates an account keeps for since and since_id; zero: 20,000.
 	EventHistory int
 	// Heartbeat is how often a quiet event stream carries a comment; zero: 15 s.

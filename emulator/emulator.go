@@ -77,7 +77,7 @@ func New(cfg Config, logger *zap.Logger) (*Emulator, error) {
 	}
 	venue := exchange.New(exchange.Settings{
 		Seed: cfg.Seed, FillLatency: cfg.FillLatency, PartialFillProbability: cfg.PartialFillProbability,
-		EventHistory: cfg.EventHistory,
+		EventHistory: cfg.EventHistory, Disputed: cfg.Disputed,
 	}, hours, prices, catalogue)
 	for _, account := range cfg.Accounts {
 		opening := exchange.Opening{ID: account.id(), KeyID: account.KeyID, SecretKey: account.SecretKey, Cash: account.Cash}

@@ -58,6 +58,14 @@ func (a *Asset) Tape() string {
 	}
 }
 
+// Worth returns what a quantity is worth at a price, USD: the price of an option contract is that of one of its shares.
+func (a *Asset) Worth(qty, price decimal.Decimal) decimal.Decimal {
+	if a.Class == Option {
+		qty = qty.Mul64(Multiplier)
+	}
+	return qty.Mul(price)
+}
+
 // HasOptions reports whether option contracts on the asset are listed.
 func (a *Asset) HasOptions() bool { return a.Class == Equity && a.Symbol != TestSymbol }
 

@@ -35,6 +35,18 @@ type Contract struct {
 // Date returns the expiration date as YYYY-MM-DD.
 func (c *Contract) Date() string { return c.Expiration.Format(time.DateOnly) }
 
+// Intrinsic returns what exercising brings at a price of the underlying, USD a share; zero when it brings nothing.
+func (c *Contract) Intrinsic(price decimal.Decimal) decimal.Decimal {
+	gain := price.Sub(c.Strike)
+	if c.Type == Put {
+		gain = gain.Neg()
+	}
+	if gain.IsNeg() {
+		return decimal.Decimal{}
+	}
+	return gain
+}
+
 // Expired reports whether trading in the contract is over at t.
 func (c *Contract) Expired(t time.Time) bool { return !t.Before(c.Expiration) }
 
@@ -90,6 +102,7 @@ func (c *Contract) symbol() string {
 func (c *Catalogue) contractAsset(contract *Contract) *Asset {
 	return &Asset{
 		ID: c.contractID(contract), Class: Option, Symbol: contract.symbol(), Tradable: true, Contract: contract,
+		Marginable: true, //nolint:misspell // Alpaca's word, and its answer for option positions, which it lends nothing on
 		Name: fmt.Sprintf("%s %s %s %s", contract.Underlying.Symbol, contract.Expiration.Format("Jan 02 2006"),
 			contract.Strike, map[ContractType]string{Call: "Call", Put: "Put"}[contract.Type]),
 		Volatility: contract.Underlying.Volatility,

@@ -24,10 +24,13 @@ type Account struct {
 	configuration Configuration
 	cash          decimal.Decimal
 	reserved      decimal.Decimal // buying power that open orders hold
+	reservedCash  decimal.Decimal // cash that open orders in crypto and options hold
 	holdings      map[string]*holding
 	history       history
 	watchlists    []*Watchlist
 	opening       decimal.Decimal // cash at the start
+	liquidating   bool            // all positions are being closed together, so that shares need not stay for calls
+	firstExpiry   time.Time       // of the options held; zero: none
 	dice          *rand.Rand
 	source        *rand.PCG // of dice
 
@@ -59,6 +62,8 @@ type Summary struct {
 	InitialMargin, MaintenanceMargin         decimal.Decimal
 	LastMaintenanceMargin, SpecialMemorandum decimal.Decimal
 	Multiplier                               int64
+	OptionLevel                              int
+	PatternDayTraderFields                   bool // write them, too
 	ShortingEnabled                          bool
 	BalanceAsOf                              string
 }
@@ -68,30 +73,25 @@ func (a *Account) Summary() Summary {
 	now := a.exchange.clock.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.rollOver(now)
+	a.advance(now)
 	v := a.value(now)
 	s := Summary{
 		ID: a.ID, Number: a.Number, CreatedAt: a.CreatedAt, Configuration: a.configuration, Cash: a.cash,
 		Equity: v.equity, LastEquity: a.lastEquity, LongMarketValue: v.long, ShortMarketValue: v.short,
 		BuyingPower: a.buyingPower(v), InitialMargin: initialMargin(v), MaintenanceMargin: maintenanceMargin(v),
 		LastMaintenanceMargin: a.lastMargin, Multiplier: a.multiplier(v.equity),
+		OptionLevel: a.optionLevel(), PatternDayTraderFields: a.exchange.settings.Disputed.PatternDayTraderFields,
 		ShortingEnabled: a.shortingEnabled(v.equity), BalanceAsOf: a.lastClose.Format(time.DateOnly),
 	}
 	excess := v.equity.Sub(s.InitialMargin)
 	s.SpecialMemorandum = positive(excess)
-	s.NonMarginableBuyingPower = positive(minimum(a.cash, excess).Sub(a.reserved))
+	s.NonMarginableBuyingPower = a.cashPower(v)
 	s.RegulationTBuyingPower = s.NonMarginableBuyingPower
 	if s.Multiplier > 1 {
-		s.RegulationTBuyingPower = positive(excess.Mul(decimal.FromInt(2)).Sub(a.reserved))
+		s.RegulationTBuyingPower = positive(excess.Sub(a.reservedCash).Mul(decimal.FromInt(2)).Sub(a.reserved))
 	}
 	return s
 }
-
-// initialMargin is half of all positions (Regulation T).
-func initialMargin(v valuation) decimal.Decimal { return v.gross().Mul(decimal.MustParse("0.5")) }
-
-// maintenanceMargin is 30 % of all positions, Alpaca's base rate.
-func maintenanceMargin(v valuation) decimal.Decimal { return v.gross().Mul(decimal.MustParse("0.3")) }
 
 func minimum(a, b decimal.Decimal) decimal.Decimal {
 	if a.LessThan(b) {
@@ -100,8 +100,14 @@ func minimum(a, b decimal.Decimal) decimal.Decimal {
 	return b
 }
 
-// rollOver remembers what the account was worth at the last close, once a trading date. Every entry to the account's
-// money calls it first, so that the positions are still those of that close.
+// advance brings the account's money to the present: every entry to it calls this first.
+func (a *Account) advance(now time.Time) {
+	a.rollOver(now)
+	a.expireOptions(now)
+}
+
+// rollOver remembers what the account was worth at the last close, once a trading date. It comes first,
+// so that the positions are still those of that close.
 func (a *Account) rollOver(now time.Time) {
 	calendar := a.exchange.clock.Calendar
 	if now.Sub(a.lastClose) < time.Hour || !calendar.PreviousClose(now).After(a.lastClose) {

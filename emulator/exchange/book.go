@@ -1,6 +1,9 @@
 package exchange
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // book finds the orders that rest on a symbol, over all accounts.
 type book struct {
@@ -18,7 +21,7 @@ func (b *book) rest(e *entry) {
 	e.resting = true
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	orders := b.symbols[e.Asset.Symbol]
+	orders := b.symbols[e.Asset.Symbol] // multi-leg orders are together under ""
 	if orders == nil {
 		orders = make(map[*entry]struct{})
 		b.symbols[e.Asset.Symbol] = orders
@@ -56,13 +59,23 @@ func (b *book) all() [][]*entry {
 	return groups
 }
 
-// on returns the resting orders of one symbol.
-func (b *book) on(symbol string) []*entry {
+// on returns the resting orders of one symbol and of the options on it, by what they trade.
+func (b *book) on(symbol string) [][]*entry {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	group := make([]*entry, 0, len(b.symbols[symbol]))
-	for e := range b.symbols[symbol] {
-		group = append(group, e)
+	var groups [][]*entry
+	for traded, orders := range b.symbols {
+		var group []*entry
+		for e := range orders {
+			if traded == symbol || slices.Contains(e.symbols(), symbol) {
+				group = append(group, e)
+			} else if traded != "" {
+				break // the others of the group trade the same
+			}
+		}
+		if len(group) > 0 {
+			groups = append(groups, group)
+		}
 	}
-	return group
+	return groups
 }

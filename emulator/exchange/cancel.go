@@ -15,7 +15,7 @@ func (a *Account) Cancel(id string) error {
 	now := a.exchange.clock.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.rollOver(now)
+	a.advance(now)
 	found, err := a.find(id)
 	if err != nil {
 		return err
@@ -35,6 +35,8 @@ func (a *Account) find(id string) (*entry, error) {
 
 func (a *Account) cancel(e *entry, now time.Time) error {
 	switch {
+	case e.parent != nil:
+		return e.rejectLeg()
 	case e.Status.Terminal():
 		return wire.Unprocessable("order is already in %q state", e.Status)
 	case e.Status == StatusPendingCancel:
@@ -72,7 +74,7 @@ func (a *Account) CancelAll() []CancelResult {
 	now := a.exchange.clock.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.rollOver(now)
+	a.advance(now)
 	open := a.openOrders()
 	results := make([]CancelResult, 0, len(open))
 	for _, e := range open {

@@ -40,8 +40,6 @@ func checkClass(r *OrderRequest) error {
 		return checkSimple(r)
 	case Bracket, OCO, OTO:
 		return checkComplex(r)
-	case MultiLeg:
-		return wire.Forbidden("submit mleg order is disabled")
 	default:
 		return wire.Shape("invalid order_class")
 	}

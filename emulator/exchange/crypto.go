@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"time"
+
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
@@ -13,12 +15,12 @@ const (
 )
 
 // checkClassOf applies the rules that depend on what kind of asset an order trades.
-func (r *OrderRequest) checkClassOf(a *asset.Asset) error {
+func (x *Exchange) checkClassOf(r *OrderRequest, a *asset.Asset, now time.Time) error {
 	switch a.Class {
 	case asset.Crypto:
 		return r.checkCrypto(a)
 	case asset.Option:
-		return wire.Forbidden("account not authorized to trade options")
+		return x.checkOption(r, a, now)
 	case asset.Perpetual:
 		return wire.Forbidden("asset %q is not tradable", a.Symbol)
 	default:
@@ -69,7 +71,7 @@ func (a *Account) checkCryptoCost(candidate *entry, v valuation) error {
 	if cost.GreaterThan(decimal.FromInt(maxCryptoCost)) {
 		return wire.Forbidden("order notional must be <= %d", maxCryptoCost)
 	}
-	power := positive(minimum(a.cash, v.equity.Sub(initialMargin(v))).Sub(a.reserved))
+	power := a.cashPower(v)
 	if candidate.replaces != nil {
 		power = power.Add(candidate.replaces.reserved)
 	}

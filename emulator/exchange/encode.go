@@ -1,8 +1,10 @@
 package exchange
 
 import (
+	"strconv"
 	"time"
 
+	"github.com/opitios-ai/alpaca-knative/emulator/asset"
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
@@ -10,16 +12,39 @@ import (
 // Append appends the order as the Trading API answers it: the keys and their order are those of a paper account.
 func (o *Order) Append(dst []byte) []byte {
 	dst = o.appendCommon(dst, false)
-	dst = append(dst, `,"subtag":null,"source":null,"expires_at":`...)
-	return append(wire.Time(dst, o.ExpiresAt), '}')
+	return append(o.appendEnd(append(dst, `,"subtag":null,"source":null`...)), '}')
+}
+
+// appendEnd appends what the parent of a multi-leg order does not have, and what only its legs have.
+func (o *Order) appendEnd(dst []byte) []byte {
+	if !o.isCombo() {
+		dst = wire.Time(append(dst, `,"expires_at":`...), o.ExpiresAt)
+	}
+	if o.RatioQty != nil {
+		dst = wire.Decimal(append(dst, `,"ratio_qty":`...), *o.RatioQty)
+	}
+	return dst
+}
+
+// isCombo reports whether the order is the parent of a multi-leg order.
+func (o *Order) isCombo() bool { return o.Class == MultiLeg && o.Parent == "" }
+
+// class is how Alpaca writes the order's class: simple orders in options have a name, others have none.
+func (o *Order) class() string {
+	if o.Class == Simple && o.Asset.Class == asset.Option {
+		return "simple"
+	}
+	return string(o.Class)
 }
 
 // appendStream appends the order as trade updates carry it: without subtag and source, with cancel_requested_at.
 func (o *Order) appendStream(dst []byte) []byte {
 	dst = o.appendCommon(dst, true)
-	dst = append(dst, `,"expires_at":`...)
-	return append(wire.Time(dst, o.ExpiresAt), '}')
+	return append(o.appendEnd(dst), '}')
 }
+
+// nilID is the asset of a multi-leg order in trade updates; the REST API writes "".
+const nilID = "00000000-0000-0000-0000-000000000000"
 
 func (o *Order) appendCommon(dst []byte, stream bool) []byte {
 	dst = wire.String(append(dst, `{"id":`...), o.ID)
@@ -27,14 +52,18 @@ func (o *Order) appendCommon(dst []byte, stream bool) []byte {
 	dst = o.appendTimes(dst, stream)
 	dst = wire.OptionalString(append(dst, `,"replaced_by":`...), o.ReplacedBy)
 	dst = wire.OptionalString(append(dst, `,"replaces":`...), o.Replaces)
-	dst = wire.String(append(dst, `,"asset_id":`...), o.Asset.ID)
+	assetID := o.Asset.ID
+	if stream && o.isCombo() {
+		assetID = nilID
+	}
+	dst = wire.String(append(dst, `,"asset_id":`...), assetID)
 	dst = wire.String(append(dst, `,"symbol":`...), o.Asset.Symbol)
 	dst = wire.String(append(dst, `,"asset_class":`...), string(o.Asset.Class))
 	dst = wire.OptionalDecimal(append(dst, `,"notional":`...), o.Notional)
 	dst = wire.OptionalDecimal(append(dst, `,"qty":`...), o.Quantity())
 	dst = wire.Decimal(append(dst, `,"filled_qty":`...), o.FilledQty)
 	dst = wire.OptionalDecimal(append(dst, `,"filled_avg_price":`...), o.FilledAveragePrice())
-	dst = wire.String(append(dst, `,"order_class":`...), string(o.Class))
+	dst = wire.String(append(dst, `,"order_class":`...), o.class())
 	dst = wire.String(append(dst, `,"order_type":`...), string(o.Type))
 	dst = wire.String(append(dst, `,"type":`...), string(o.Type))
 	dst = wire.String(append(dst, `,"side":`...), string(o.Side))
@@ -97,13 +126,46 @@ func (e *Event) Append(dst []byte, accountID string) []byte {
 	if e.Price != nil {
 		dst = wire.Decimal(append(dst, `,"price":`...), *e.Price)
 		dst = wire.Decimal(append(dst, `,"qty":`...), *e.Qty)
+	}
+	if e.PositionQty != nil {
 		dst = wire.Decimal(append(dst, `,"position_qty":`...), *e.PositionQty)
+	}
+	if len(e.Legs) > 0 {
+		dst = e.appendLegs(dst)
 	}
 	if e.ExecutionID != "" {
 		dst = wire.String(append(dst, `,"execution_id":`...), e.ExecutionID)
 	}
 	if e.SettleDate != "" {
 		dst = wire.String(append(dst, `,"settle_date":`...), e.SettleDate)
+	}
+	if e.Price != nil && e.Order.Asset.Class == asset.Crypto {
+		dst = append(dst, `,"swap_rate":"1"`...)
+	}
+	return append(dst, '}')
+}
+
+// appendLegs appends what a fill of a multi-leg order was for its legs.
+func (e *Event) appendLegs(dst []byte) []byte {
+	for i, fill := range e.Legs {
+		separator := `,{`
+		if i == 0 {
+			separator = `,"legs":[{`
+		}
+		dst = wire.String(append(append(dst, separator...), `"execution_id":`...), fill.ExecutionID)
+		dst = wire.String(append(dst, `,"order_id":`...), fill.OrderID)
+		dst = wire.Decimal(append(dst, `,"price":`...), fill.Price)
+		dst = wire.Decimal(append(dst, `,"qty":`...), fill.Qty)
+		dst = wire.String(append(dst, `,"symbol":`...), fill.Asset.Symbol)
+		dst = append(wire.Time(append(dst, `,"timestamp":`...), e.Order.UpdatedAt), '}')
+	}
+	for i, fill := range e.Legs {
+		separator := `,`
+		if i == 0 {
+			separator = `],"position_qtys":{`
+		}
+		dst = wire.String(append(dst, separator...), fill.Asset.Symbol)
+		dst = wire.Decimal(append(dst, ':'), fill.PositionQty)
 	}
 	return append(dst, '}')
 }
@@ -115,7 +177,7 @@ func (p *OpenPosition) Append(dst []byte) []byte {
 		side = "short"
 	}
 	dst = wire.String(append(dst, `{"asset_id":`...), p.Asset.ID)
-	dst = wire.String(append(dst, `,"symbol":`...), p.Asset.Symbol)
+	dst = wire.String(append(dst, `,"symbol":`...), p.Symbol())
 	dst = wire.String(append(dst, `,"exchange":`...), p.Asset.Exchange)
 	dst = wire.String(append(dst, `,"asset_class":`...), string(p.Asset.Class))
 	dst = wire.Bool(append(dst, `,"asset_marginable":`...), p.Asset.Marginable) //nolint:misspell // Alpaca's word
@@ -139,7 +201,8 @@ func (p *OpenPosition) Append(dst []byte) []byte {
 func (s *Summary) Append(dst []byte) []byte {
 	dst = wire.String(append(dst, `{"id":`...), s.ID)
 	dst = wire.String(append(dst, `,"admin_configurations":{},"user_configurations":null,"account_number":`...), s.Number)
-	dst = append(dst, `,"status":"ACTIVE","crypto_status":"ACTIVE","options_approved_level":3,"options_trading_level":3`...)
+	dst = append(dst, `,"status":"ACTIVE","crypto_status":"ACTIVE","options_approved_level":3,"options_trading_level":`...)
+	dst = strconv.AppendInt(dst, int64(s.OptionLevel), 10)
 	dst = wire.Decimal(append(dst, `,"currency":"USD","buying_power":`...), s.BuyingPower)
 	dst = wire.Decimal(append(dst, `,"regt_buying_power":`...), s.RegulationTBuyingPower)
 	dst = wire.Decimal(append(dst, `,"effective_buying_power":`...), s.BuyingPower)
@@ -162,5 +225,11 @@ func (s *Summary) Append(dst []byte) []byte {
 	dst = wire.Decimal(append(dst, `,"last_maintenance_margin":`...), s.LastMaintenanceMargin)
 	dst = wire.Decimal(append(dst, `,"sma":`...), s.SpecialMemorandum)
 	dst = wire.String(append(dst, `,"balance_asof":`...), s.BalanceAsOf)
-	return append(dst, `,"crypto_tier":1,"intraday_adjustments":"0","pending_reg_taf_fees":"0"}`...)
+	dst = append(dst, `,"crypto_tier":1,"intraday_adjustments":"0","pending_reg_taf_fees":"0"`...)
+	if s.PatternDayTraderFields {
+		dst = append(dst, `,"pattern_day_trader":false,"daytrade_count":0,"last_daytrade_count":0`...)
+		dst = wire.Decimal(append(dst, `,"daytrading_buying_power":`...), s.BuyingPower)
+		dst = wire.Decimal(append(dst, `,"last_daytrading_buying_power":`...), s.BuyingPower)
+	}
+	return append(dst, '}')
 }

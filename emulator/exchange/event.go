@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/oklog/ulid/v2"
 
+	"github.com/opitios-ai/alpaca-knative/emulator/asset"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
 
@@ -18,12 +19,27 @@ type Event struct {
 	Order       Order
 	ExecutionID string
 
-	// Of this fill; nil on other events. Price is USD a share, PositionQty the signed position after it.
+	// Of this fill; nil on other events. Price is USD a share (of a multi-leg order: of a unit's shares, net), PositionQty
+	// the signed position after it.
 	Price, Qty, PositionQty *decimal.Decimal
+	Legs                    []LegFill // of a fill of a multi-leg order
 	SettleDate              string
+
+	Adjustment *Adjustment // of what is no trade; Order is empty then
 
 	zone *time.Location // New York
 }
+
+// LegFill is what a fill of a multi-leg order was for one leg.
+type LegFill struct {
+	ExecutionID, OrderID    string
+	Asset                   *asset.Asset
+	Side                    Side
+	Qty, Price, PositionQty decimal.Decimal
+}
+
+// IsActivity reports whether the event moved money or positions, as account activities do.
+func (e *Event) IsActivity() bool { return e.Adjustment != nil || e.Price != nil }
 
 // history is an account's events, oldest first. The oldest are dropped beyond limit.
 type history struct {
@@ -74,9 +90,15 @@ func (h *history) stamp(now time.Time) (time.Time, ulid.ULID) {
 
 // emit records that an order reached its present state. What it returns is valid until the next event.
 func (a *Account) emit(name string, e *entry, now time.Time) *record {
+	if e.combo != nil {
+		e.mirror()
+	}
 	at, id := a.history.stamp(now)
 	added := record{id: id, at: nanosecondsOf(at), name: name}
 	added.describe(e.Terms, e.State)
+	if e.combo != nil {
+		added.extra = &extra{legs: e.snapshot().Legs}
+	}
 	return a.history.add(added)
 }
 
@@ -91,10 +113,19 @@ func (a *Account) emitFill(e *entry, qty, price decimal.Decimal, now time.Time) 
 	added.fill(price, qty, a.positionQty(e.Asset.Symbol))
 }
 
+// settlement is the date on which a trade settles: the New York date for crypto, else a trading day later.
+func (x *Exchange) settlement(traded *asset.Asset, now time.Time) string {
+	if traded.Class == asset.Crypto {
+		return now.In(x.clock.Location()).Format(time.DateOnly)
+	}
+	return x.clock.Calendar.Settlement(now)
+}
+
 // Subscription reads an account's events in order, from a point in the past on. It is for one goroutine; events that it
 // is too slow for are counted, never waited for. Close it when done.
 type Subscription struct {
 	account *Account
+	wanted  func(*record) bool
 	next    int
 	signal  chan struct{}
 }
@@ -105,11 +136,20 @@ type Position struct {
 	Since time.Time
 }
 
-// Subscribe begins to read the account's events.
+// Subscribe begins to read the account's trade updates.
 func (a *Account) Subscribe(from Position) *Subscription {
+	return a.subscribe(from, (*record).isUpdate)
+}
+
+// SubscribeActivities begins to read what moves the account's money and positions.
+func (a *Account) SubscribeActivities(from Position) *Subscription {
+	return a.subscribe(from, (*record).isActivity)
+}
+
+func (a *Account) subscribe(from Position, wanted func(*record) bool) *Subscription {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s := &Subscription{account: a, signal: make(chan struct{}, 1), next: a.history.first + len(a.history.records)}
+	s := &Subscription{account: a, wanted: wanted, signal: make(chan struct{}, 1), next: a.history.first + len(a.history.records)}
 	switch {
 	case from.After != ulid.ULID{}:
 		s.next = a.history.seek(func(r *record) bool { return r.id.Compare(from.After) > 0 })
@@ -128,7 +168,8 @@ func (h *history) seek(reached func(*record) bool) int {
 // Signal is readable after events were added; read it, then call Take until it returns none.
 func (s *Subscription) Signal() <-chan struct{} { return s.signal }
 
-// Take returns up to limit new events, and how many were dropped before them because they were read too slowly.
+// Take returns up to limit new events, and how many were dropped before them because they were read too slowly. When it
+// returns none, there are none.
 func (s *Subscription) Take(limit int) (events []*Event, dropped int) {
 	s.account.mu.Lock()
 	defer s.account.mu.Unlock()
@@ -137,11 +178,10 @@ func (s *Subscription) Take(limit int) (events []*Event, dropped int) {
 		dropped = h.first - s.next
 		s.next = h.first
 	}
-	from := s.next - h.first
-	to := min(len(h.records), from+limit)
-	s.next += to - from
-	for i := from; i < to; i++ {
-		events = append(events, h.records[i].event(s.account))
+	for ; s.next < h.first+len(h.records) && len(events) < limit; s.next++ {
+		if kept := &h.records[s.next-h.first]; s.wanted(kept) {
+			events = append(events, kept.event(s.account))
+		}
 	}
 	return events, dropped
 }

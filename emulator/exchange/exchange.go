@@ -33,8 +33,8 @@ type Settings struct {
 	PartialFillProbability float64
 	// EventHistory is how many events an account keeps; zero: 20,000.
 	EventHistory int
-	// HeldEvents sends an event for every leg that waits. Alpaca documents it, and its Python SDK fails on it; false: none.
-	HeldEvents bool
+	// Disputed chooses where Alpaca's own sources disagree.
+	Disputed Disputed
 }
 
 // Defaults of Settings, from Alpaca's description of paper trading.
@@ -54,6 +54,8 @@ type Exchange struct {
 	agenda    *agenda
 	halts     halts
 
+	combination *asset.Asset // what the parent of a multi-leg order trades: nothing that has a name
+
 	mu       sync.RWMutex
 	accounts []*Account
 	byKey    map[string]*Account
@@ -70,6 +72,7 @@ func New(settings Settings, clock *session.Clock, prices *market.Market, catalog
 	return &Exchange{
 		settings: settings, clock: clock, market: prices, catalogue: catalogue,
 		book: newBook(), agenda: newAgenda(), byKey: make(map[string]*Account),
+		combination: &asset.Asset{},
 	}
 }
 

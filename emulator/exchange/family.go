@@ -33,7 +33,7 @@ func (f *family) legs() []*entry {
 }
 
 // isLeg reports whether nested views show the order under another one.
-func (e *entry) isLeg() bool { return e.family != nil && e.family.parent() != e }
+func (e *entry) isLeg() bool { return e.parent != nil || e.family != nil && e.family.parent() != e }
 
 // exitSide is the side of the orders that close what the order opens, or that it closes itself.
 func (e *entry) exitSide() Side {
@@ -78,6 +78,11 @@ func (a *Account) draftLeg(parent *entry, request OrderRequest, now time.Time) *
 
 // registerLegs gives the legs of a family their IDs' places; they hold nothing yet.
 func (a *Account) registerLegs(e *entry, now time.Time) {
+	if e.combo != nil {
+		for _, leg := range e.combo.legs {
+			a.register(leg)
+		}
+	}
 	if e.family == nil {
 		return
 	}
@@ -88,7 +93,7 @@ func (a *Account) registerLegs(e *entry, now time.Time) {
 }
 
 func (a *Account) emitHeld(e *entry, now time.Time) {
-	if a.exchange.settings.HeldEvents {
+	if a.exchange.settings.Disputed.HeldEvents {
 		a.emit(string(StatusHeld), e, now)
 	}
 }

@@ -1,8 +1,6 @@
 package exchange
 
 import (
-	"time"
-
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
@@ -14,11 +12,13 @@ type holding struct {
 	cost  decimal.Decimal
 	// of the shares and cost that were there at the last close, what is left: the rest was bought today.
 	overnightQty decimal.Decimal
+	// contracts that are not to be exercised when they expire
+	notExercised decimal.Decimal
 }
 
-// averageEntry returns the cost of a share, USD.
+// averageEntry returns the cost of a share, USD; of one of its shares for an option contract.
 func (h *holding) averageEntry() decimal.Decimal {
-	mean, err := h.cost.Div(h.qty)
+	mean, err := h.cost.Div(h.asset.Worth(h.qty, decimal.FromInt(1)))
 	if err != nil { // a holding without shares is removed at once
 		return decimal.Decimal{}
 	}
@@ -33,15 +33,20 @@ func (h *holding) closingSide() Side {
 	return Sell
 }
 
-// settle books a trade: signed is positive for a buy, price is USD a share. Orders never flip a position, so a trade
-// either adds to it or takes from it.
+// settle books a trade: signed is positive for a buy, price is USD a share. Orders never flip a position, an exercise or an
+// assignment may: it takes all of it and then adds.
 func (a *Account) settle(traded *asset.Asset, signed, price decimal.Decimal) {
-	value := signed.Mul(price)
+	if before := a.positionQty(traded.Symbol); before.IsNeg() != signed.IsNeg() && signed.Abs().GreaterThan(before.Abs()) && !before.IsZero() {
+		a.settle(traded, before.Neg(), price)
+		signed = signed.Add(before)
+	}
+	value := traded.Worth(signed, price)
 	a.cash = a.cash.Sub(value)
 	held := a.holdings[traded.Symbol]
 	if held == nil {
 		held = &holding{asset: traded}
 		a.holdings[traded.Symbol] = held
+		a.noteExpiry(traded)
 	}
 	before := held.qty
 	held.qty = before.Add(signed)
@@ -60,6 +65,7 @@ func (a *Account) settle(traded *asset.Asset, signed, price decimal.Decimal) {
 	if held.overnightQty.Abs().GreaterThan(held.qty.Abs()) {
 		held.overnightQty = held.qty
 	}
+	held.notExercised = minimum(held.notExercised, held.qty.Abs())
 }
 
 // charge takes a fee; coins stay part of what the position cost.
@@ -84,59 +90,13 @@ func (a *Account) reserve(e *entry) {
 		// Until the venue agrees to a replacement, the larger of the two orders counts.
 		need = positive(need.Sub(e.replaces.need()))
 	}
-	a.reserved = a.reserved.Sub(e.reserved).Add(need)
+	pool := &a.reserved
+	if e.paidInFull() {
+		pool = &a.reservedCash
+	}
+	*pool = pool.Sub(e.reserved).Add(need)
 	e.reserved = need
 }
 
-// valuation is what an account is worth at a moment, USD.
-type valuation struct {
-	long, short decimal.Decimal // short is negative
-	equity      decimal.Decimal
-}
-
-func (v valuation) gross() decimal.Decimal { return v.long.Sub(v.short) }
-
-func (a *Account) value(at time.Time) valuation {
-	var v valuation
-	for _, held := range a.holdings {
-		worth := held.qty.Mul(a.exchange.market.Price(held.asset, at))
-		if held.qty.IsNeg() {
-			v.short = v.short.Add(worth)
-		} else {
-			v.long = v.long.Add(worth)
-		}
-	}
-	v.equity = a.cash.Add(v.long).Add(v.short)
-	return v
-}
-
-// minimumMarginEquity is the equity below which an account trades on cash alone (FINRA Rule 4210), USD.
-const minimumMarginEquity = 2000
-
-func (a *Account) multiplier(equity decimal.Decimal) int64 {
-	if equity.LessThan(decimal.FromInt(minimumMarginEquity)) {
-		return 1
-	}
-	switch a.configuration.MaxMarginMultiplier {
-	case "1":
-		return 1
-	case "2":
-		return 2
-	default:
-		return 4
-	}
-}
-
-func (a *Account) shortingEnabled(equity decimal.Decimal) bool {
-	return a.multiplier(equity) > 1 && !a.configuration.NoShorting
-}
-
-// buyingPower returns what the account may still open positions for, USD: the multiplier's share of its equity, less
-// what positions and open orders take. On a cash account it is the cash that no order holds.
-func (a *Account) buyingPower(v valuation) decimal.Decimal {
-	multiplier := a.multiplier(v.equity)
-	if multiplier == 1 {
-		return positive(a.cash.Sub(a.reserved))
-	}
-	return positive(v.equity.Mul(decimal.FromInt(multiplier)).Sub(v.gross()).Sub(a.reserved))
-}
+// paidInFull reports whether the order trades what Alpaca lends nothing on: crypto and options.
+func (e *entry) paidInFull() bool { return e.Asset.Class != asset.Equity }

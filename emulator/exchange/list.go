@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
@@ -18,7 +19,7 @@ type Filter struct {
 	AfterID   string
 	BeforeID  string
 	Ascending bool
-	Symbols   []string
+	Symbols   []string // of assets, or of what options are on
 	Side      Side
 	Classes   []asset.Class
 	Nested    bool // legs under their parents, and not apart
@@ -75,7 +76,7 @@ func (a *Account) Orders(filter Filter) ([]Order, error) {
 		if !filter.Ascending {
 			e = candidates[len(candidates)-1-i]
 		}
-		if !filter.selects(e) || filter.Nested && e.isLeg() {
+		if !filter.selects(e) || e.parent != nil || filter.Nested && e.isLeg() {
 			continue
 		}
 		if orders = append(orders, e.view(filter.Nested)); len(orders) == filter.Limit {
@@ -136,10 +137,31 @@ func (f *Filter) selects(e *entry) bool {
 	if f.Side != "" && e.Side != f.Side {
 		return false
 	}
-	if len(f.Symbols) > 0 && !slices.Contains(f.Symbols, e.Asset.Symbol) {
+	if len(f.Symbols) > 0 && !slices.ContainsFunc(e.symbols(), func(s string) bool { return slices.Contains(f.Symbols, s) }) {
 		return false
 	}
-	return len(f.Classes) == 0 || slices.Contains(f.Classes, e.Asset.Class)
+	class := e.Asset.Class
+	if e.combo != nil {
+		class = asset.Option
+	}
+	return len(f.Classes) == 0 || slices.Contains(f.Classes, class)
+}
+
+// symbols returns the names under which the order is found: of what it or its legs trade, and of what options are on.
+func (e *entry) symbols() []string {
+	names := []string{e.Asset.Symbol}
+	if e.Asset.Class == asset.Crypto {
+		names = append(names, strings.ReplaceAll(e.Asset.Symbol, "/", ""))
+	}
+	if underlying := e.underlying(); underlying != "" {
+		names = append(names, underlying)
+	}
+	if e.combo != nil {
+		for _, leg := range e.combo.legs {
+			names = append(names, leg.Asset.Symbol)
+		}
+	}
+	return names
 }
 
 // AcceptedOrder is one line of the audit: an order that the emulator took, whatever the client heard about it.

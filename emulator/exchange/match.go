@@ -13,7 +13,7 @@ func (a *Account) look(e *entry, now time.Time) {
 	if e.Status.Terminal() || e.Status == StatusPendingNew {
 		return
 	}
-	if e.TimeInForce.auctioned() && !a.exchange.halts.has(e.Asset.Symbol) && !now.Before(e.ExpiresAt) {
+	if e.TimeInForce.auctioned() && !a.halted(e) && !now.Before(e.ExpiresAt) {
 		a.auction(e, now)
 		return
 	}
@@ -21,7 +21,7 @@ func (a *Account) look(e *entry, now time.Time) {
 		a.end(e, StatusExpired, now)
 		return
 	}
-	if !e.eligible(a.exchange.clock.Phase(now)) || a.exchange.halts.has(e.Asset.Symbol) {
+	if !e.eligible(a.exchange.clock.Phase(now)) || a.halted(e) {
 		a.exchange.book.rest(e)
 		return
 	}
@@ -36,7 +36,11 @@ func (a *Account) look(e *entry, now time.Time) {
 		a.exchange.book.rest(e)
 		return
 	}
-	a.fillWhileMarketable(e, now)
+	if e.combo != nil {
+		a.fillCombo(e, now)
+	} else {
+		a.fillWhileMarketable(e, now)
+	}
 	if e.Status.Terminal() {
 		return
 	}
@@ -45,6 +49,12 @@ func (a *Account) look(e *entry, now time.Time) {
 		return
 	}
 	a.exchange.book.rest(e)
+}
+
+// halted reports whether trading is halted in what the order trades, or in the stock that its options are on.
+func (a *Account) halted(e *entry) bool {
+	halts := &a.exchange.halts
+	return halts.has(e.Asset.Symbol) || halts.has(e.underlying())
 }
 
 // fillWhileMarketable fills once. What a partial fill leaves is looked at again with the next price, or at once when
@@ -98,7 +108,8 @@ func (e *entry) executable(quote market.Quote) (decimal.Decimal, bool) {
 	if e.Side == Buy {
 		return quote.AskPrice, limit == nil || limit.GreaterThanOrEqual(quote.AskPrice)
 	}
-	return quote.BidPrice, limit == nil || limit.LessThanOrEqual(quote.BidPrice)
+	// Nobody may bid for an option contract.
+	return quote.BidPrice, quote.BidPrice.IsPos() && (limit == nil || limit.LessThanOrEqual(quote.BidPrice))
 }
 
 // quantityAt returns the shares still to fill at a price.
@@ -131,29 +142,42 @@ func (x *Exchange) sweepUntil(ctx context.Context) {
 	}
 }
 
-// Sweep looks at all resting orders once.
+// Sweep looks at all resting orders and at the options that end once.
 func (x *Exchange) Sweep() {
+	now := x.clock.Now()
+	for _, a := range x.Accounts() {
+		a.mu.Lock()
+		a.advance(now)
+		a.mu.Unlock()
+	}
 	for _, group := range x.book.all() {
 		x.sweep(group)
 	}
 }
 
-// SweepSymbol looks at the resting orders of one symbol, whose price somebody just set.
-func (x *Exchange) SweepSymbol(symbol string) { x.sweep(x.book.on(symbol)) }
+// SweepSymbol looks at the resting orders of one symbol, whose price somebody just set, and of the options on it.
+func (x *Exchange) SweepSymbol(symbol string) {
+	for _, group := range x.book.on(symbol) {
+		x.sweep(group)
+	}
+}
 
 func (x *Exchange) sweep(group []*entry) {
 	if len(group) == 0 {
 		return
 	}
 	now := x.clock.Now()
-	quote := x.market.Quote(group[0].Asset, now)
+	var quote market.Quote
+	if group[0].combo == nil {
+		quote = x.market.Quote(group[0].Asset, now)
+	}
 	for _, e := range group {
-		if e.idle(quote, now) {
+		if e.combo == nil && e.idle(quote, now) {
 			continue
 		}
 		e.account.mu.Lock()
 		if e.resting {
-			e.account.rollOver(now)
+			e.account.advance(now)
 			e.account.look(e, now)
 		}
 		e.account.mu.Unlock()

@@ -105,8 +105,10 @@ type Terms struct {
 	ExtendedHours bool
 	ExpiresAt     time.Time
 	Replaces      string
+	Parent        string           `json:",omitempty"` // of a leg of a multi-leg order
+	RatioQty      *decimal.Decimal `json:",omitempty"` // of a leg of a multi-leg order, in each unit of it
 
-	reservePrice decimal.Decimal // buying power that a share needs, USD
+	reservePrice decimal.Decimal // buying power that a share, a contract or a unit needs, USD
 }
 
 // State is what changes while an order lives.
@@ -129,7 +131,7 @@ type Order struct {
 	*Terms
 	State
 
-	Legs []Order // in nested views only
+	Legs []Order // of multi-leg orders; of others in nested views only
 }
 
 // Quantity returns the shares that the order is for now, or nil for an order in dollars.
@@ -178,9 +180,19 @@ type entry struct {
 	replacement *entry          // waits to take this order's place
 	replaces    *entry
 	family      *family // of a complex order
+	combo       *combo  // of the parent of a multi-leg order
+	parent      *entry  // of a leg of a multi-leg order
 }
 
-func (e *entry) snapshot() Order { return Order{Terms: e.Terms, State: e.State} }
+func (e *entry) snapshot() Order {
+	order := Order{Terms: e.Terms, State: e.State}
+	if e.combo != nil {
+		for _, leg := range e.combo.legs {
+			order.Legs = append(order.Legs, leg.snapshot())
+		}
+	}
+	return order
+}
 
 func (e *entry) queue() queue { return queue{e.Asset.Symbol, e.Side} }
 
@@ -204,7 +216,7 @@ func (e *entry) remaining() decimal.Decimal {
 
 // need returns the buying power that the unfilled part takes, USD.
 func (e *entry) need() decimal.Decimal {
-	if !e.Intent.opens() || e.Status.Terminal() {
+	if e.Status.Terminal() || !e.Intent.opens() && e.underlying() == "" {
 		return decimal.Decimal{}
 	}
 	if e.Notional != nil {

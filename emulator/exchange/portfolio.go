@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/opitios-ai/alpaca-knative/emulator/asset"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
 
@@ -23,31 +24,43 @@ func (a *Account) EquityAt(moments []time.Time) []decimal.Decimal {
 		for len(events) > 0 && events[len(events)-1].At.After(moment) {
 			last := events[len(events)-1]
 			events = events[:len(events)-1]
-			if last.Price != nil {
-				cash = cash.Add(undo(positions, last))
-			}
+			cash = cash.Add(undo(positions, last))
 		}
 		if moment.Before(a.CreatedAt) {
 			continue
 		}
 		equity[i] = cash
 		for _, held := range positions {
-			equity[i] = equity[i].Add(held.qty.Mul(a.exchange.market.Price(held.asset, moment)))
+			equity[i] = equity[i].Add(held.asset.Worth(held.qty, a.exchange.market.Price(held.asset, moment)))
 		}
 	}
 	return equity
 }
 
-// undo takes a fill out of the positions and returns what it cost.
-func undo(positions map[string]holding, fill *Event) decimal.Decimal {
-	signed := *fill.Qty
-	if fill.Order.Side == Sell {
-		signed = signed.Neg()
+// undo takes an event out of the positions and returns what it cost.
+func undo(positions map[string]holding, event *Event) decimal.Decimal {
+	take := func(of *asset.Asset, qty decimal.Decimal) {
+		held := positions[of.Symbol]
+		held.asset, held.qty = of, held.qty.Sub(qty)
+		positions[of.Symbol] = held
 	}
-	symbol := fill.Order.Asset.Symbol
-	held := positions[symbol]
-	coins, dollars := fee(fill.Order.Asset, fill.Order.Side, *fill.Qty, *fill.Price)
-	held.asset, held.qty = fill.Order.Asset, held.qty.Sub(signed).Add(coins)
-	positions[symbol] = held
-	return signed.Mul(*fill.Price).Add(dollars)
+	switch {
+	case event.Adjustment != nil:
+		take(event.Adjustment.Asset, event.Adjustment.Qty)
+		return event.Adjustment.NetAmount.Neg()
+	case event.Price == nil:
+		return decimal.Decimal{}
+	}
+	var cost decimal.Decimal
+	for _, activity := range event.Activities() {
+		fill := activity.execution()
+		signed := fill.qty
+		if fill.side == Sell {
+			signed = signed.Neg()
+		}
+		coins, dollars := fee(fill.of, fill.side, fill.qty, fill.price)
+		take(fill.of, signed.Sub(coins))
+		cost = cost.Add(fill.of.Worth(signed, fill.price)).Add(dollars)
+	}
+	return cost
 }

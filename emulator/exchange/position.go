@@ -26,12 +26,15 @@ type OpenPosition struct {
 	ChangeToday             decimal.Decimal
 }
 
+// Symbol returns the asset's symbol as positions have it: crypto pairs without the slash.
+func (p *OpenPosition) Symbol() string { return strings.ReplaceAll(p.Asset.Symbol, "/", "") }
+
 // Positions returns all positions, by symbol.
 func (a *Account) Positions() []OpenPosition {
 	now := a.exchange.clock.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.rollOver(now)
+	a.advance(now)
 	positions := make([]OpenPosition, 0, len(a.holdings))
 	for _, held := range a.holdings {
 		positions = append(positions, a.position(held, now))
@@ -45,7 +48,7 @@ func (a *Account) Position(symbolOrID string) (OpenPosition, error) {
 	now := a.exchange.clock.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.rollOver(now)
+	a.advance(now)
 	held, err := a.holding(symbolOrID)
 	if err != nil {
 		return OpenPosition{}, err
@@ -69,9 +72,12 @@ func (a *Account) position(held *holding, now time.Time) OpenPosition {
 	prices := a.exchange.market
 	current, last := prices.Price(held.asset, now), prices.Price(held.asset, a.lastClose)
 	tied, _ := a.tiedShares(queue{held.asset.Symbol, held.closingSide()}, nil)
+	if held.asset.Class == asset.Equity && held.qty.IsPos() {
+		tied = minimum(held.qty, tied.Add(a.coveringShares(held.asset.Symbol, nil)))
+	}
 	p := OpenPosition{
 		Asset: held.asset, Qty: held.qty, QtyAvailable: held.qty.Sub(tied), AverageEntryPrice: held.averageEntry(),
-		MarketValue: held.qty.Mul(current), CostBasis: held.cost, CurrentPrice: current, LastPrice: last,
+		MarketValue: held.asset.Worth(held.qty, current), CostBasis: held.cost, CurrentPrice: current, LastPrice: last,
 	}
 	if held.qty.IsNeg() {
 		p.QtyAvailable = held.qty.Add(tied)
@@ -80,7 +86,7 @@ func (a *Account) position(held *holding, now time.Time) OpenPosition {
 	p.UnrealizedPLRatio = ratio(p.UnrealizedPL, held.cost.Abs())
 	// Shares from before today gained since the last close, the others since they were bought.
 	today := held.qty.Sub(held.overnightQty)
-	basis := held.overnightQty.Mul(last).Add(today.Mul(p.AverageEntryPrice))
+	basis := held.asset.Worth(held.overnightQty, last).Add(held.asset.Worth(today, p.AverageEntryPrice))
 	p.UnrealizedIntradayPL = p.MarketValue.Sub(basis)
 	p.UnrealizedIntradayRatio = ratio(p.UnrealizedIntradayPL, basis.Abs())
 	p.ChangeToday = ratio(current.Sub(last), last)
@@ -105,7 +111,7 @@ func (a *Account) ClosePosition(symbolOrID string, closing Closing) (Order, erro
 	now := a.exchange.clock.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.rollOver(now)
+	a.advance(now)
 	held, err := a.holding(symbolOrID)
 	if err != nil {
 		return Order{}, err
@@ -149,7 +155,7 @@ func (a *Account) close(held *holding, qty decimal.Decimal, now time.Time) (Orde
 	if held.asset.Class == asset.Crypto {
 		request.TimeInForce = GoodTillCanceled
 	}
-	if err := request.checkShape(); err != nil {
+	if err := a.exchange.checkShape(&request); err != nil {
 		return Order{}, err
 	}
 	return a.submit(request, now)
@@ -175,7 +181,7 @@ func (a *Account) CloseAll(cancelOrders bool) []CloseResult {
 	now := a.exchange.clock.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.rollOver(now)
+	a.advance(now)
 	if cancelOrders {
 		for _, e := range a.openOrders() {
 			if !e.Status.Terminal() { // a replacement ends together with the order it was to replace
@@ -184,6 +190,8 @@ func (a *Account) CloseAll(cancelOrders bool) []CloseResult {
 			}
 		}
 	}
+	a.liquidating = true
+	defer func() { a.liquidating = false }()
 	symbols := make([]string, 0, len(a.holdings))
 	for symbol := range a.holdings {
 		symbols = append(symbols, symbol)
@@ -193,7 +201,7 @@ func (a *Account) CloseAll(cancelOrders bool) []CloseResult {
 	for _, symbol := range symbols {
 		held := a.holdings[symbol]
 		order, err := a.close(held, held.qty.Abs(), now)
-		results = append(results, CloseResult{Symbol: symbol, Order: order, Err: err})
+		results = append(results, CloseResult{Symbol: strings.ReplaceAll(symbol, "/", ""), Order: order, Err: err})
 	}
 	return results
 }

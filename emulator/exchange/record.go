@@ -22,7 +22,21 @@ type record struct {
 	closed    int64
 	filled    *filling // nil while nothing is filled
 	rest      *State   // what the fields above do not say; nil: nothing
+	extra     *extra   // of multi-leg orders and of what is no trade
 }
+
+// extra is what only few events have.
+type extra struct {
+	legs       []Order     // of a multi-leg order
+	fills      []LegFill   // of a fill of one
+	adjustment *Adjustment // the event is no trade and about no order
+}
+
+// isUpdate reports whether the event is about an order, as trade updates are.
+func (r *record) isUpdate() bool { return r.terms != nil }
+
+// isActivity reports whether the event moved money or positions, as account activities do.
+func (r *record) isActivity() bool { return r.terms == nil || r.filled != nil && r.filled.isFill }
 
 // filling is how far an order is filled, and the fill that the event is about, if it is about one.
 type filling struct {
@@ -79,22 +93,41 @@ func (r *record) event(a *Account) *Event {
 	if r.execution != (uuid.UUID{}) {
 		e.ExecutionID = r.execution.String()
 	}
+	if r.terms == nil {
+		e.Adjustment = r.extra.adjustment
+		return e
+	}
 	if f := r.filled; f != nil {
 		s.FilledQty, s.filledCost = f.total, f.cost
 		if f.isFill {
-			e.Price, e.Qty, e.PositionQty, e.SettleDate = &f.price, &f.qty, &f.positionQty, calendar.Settlement(e.At)
+			e.Price, e.Qty, e.PositionQty, e.SettleDate = &f.price, &f.qty, &f.positionQty, a.exchange.settlement(r.terms.Asset, e.At)
 		}
 	}
 	e.Order = Order{Terms: r.terms, State: s}
+	if r.extra != nil {
+		e.Order.Legs, e.Legs = r.extra.legs, r.extra.fills
+		e.PositionQty = nil // every leg has its own
+	}
 	return e
 }
 
 // recordOf is the inverse of event. An error when the execution ID is no UUID.
 func recordOf(e *Event) (record, error) {
 	r := record{id: e.ID, at: nanosecondsOf(e.At), name: e.Name}
+	if e.Adjustment != nil {
+		r.extra = &extra{adjustment: e.Adjustment}
+		return r, nil
+	}
 	r.describe(e.Order.Terms, e.Order.State)
-	if e.Price != nil && e.Qty != nil && e.PositionQty != nil {
-		r.fill(*e.Price, *e.Qty, *e.PositionQty)
+	if len(e.Order.Legs) > 0 {
+		r.extra = &extra{legs: e.Order.Legs, fills: e.Legs}
+	}
+	if e.Price != nil && e.Qty != nil {
+		position := decimal.Decimal{}
+		if e.PositionQty != nil {
+			position = *e.PositionQty
+		}
+		r.fill(*e.Price, *e.Qty, position)
 	}
 	var err error
 	if e.ExecutionID != "" {

@@ -34,7 +34,7 @@ func (a *Account) Replace(id string, change ReplaceRequest) (Order, error) {
 	now := a.exchange.clock.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.rollOver(now)
+	a.advance(now)
 	old, err := a.find(id)
 	if err != nil {
 		return Order{}, err
@@ -43,18 +43,32 @@ func (a *Account) Replace(id string, change ReplaceRequest) (Order, error) {
 	if err != nil {
 		return Order{}, err
 	}
-	if err := request.checkShape(); err != nil {
+	if err := a.exchange.checkShape(&request); err != nil {
 		return Order{}, err
 	}
-	if err := request.checkAsset(old.Asset); err != nil {
-		return Order{}, err
-	}
-	candidate := a.draft(request, old.Asset, now)
-	candidate.inherit(old)
-	if err := a.admit(candidate, now); err != nil {
+	candidate, err := a.draftReplacement(&request, old, now)
+	if err != nil {
 		return Order{}, err
 	}
 	return a.startReplacement(old, candidate, now), nil
+}
+
+func (a *Account) draftReplacement(request *OrderRequest, old *entry, now time.Time) (*entry, error) {
+	if old.combo != nil {
+		listed, err := a.exchange.findLegs(request, now)
+		if err != nil {
+			return nil, err
+		}
+		candidate := a.draftCombo(request, listed, now)
+		candidate.inherit(old)
+		return candidate, a.admitCombo(candidate, now)
+	}
+	if err := a.exchange.checkAsset(request, old.Asset, now); err != nil {
+		return nil, err
+	}
+	candidate := a.draft(*request, old.Asset, now)
+	candidate.inherit(old)
+	return candidate, a.admit(candidate, now)
 }
 
 // merge returns the order that the change describes.
@@ -69,6 +83,12 @@ func (a *Account) merge(old *entry, change ReplaceRequest) (OrderRequest, error)
 		Symbol: old.Asset.Symbol, Side: old.Side, Type: old.Type, TimeInForce: old.TimeInForce,
 		Qty: Amount{old.Qty}, LimitPrice: Amount{old.LimitPrice}, TrailPrice: Amount{old.TrailPrice},
 		TrailPercent: Amount{old.TrailPercent}, ExtendedHours: old.ExtendedHours, ClientOrderID: change.ClientOrderID,
+	}
+	if old.combo != nil {
+		request.Symbol, request.Class = "", MultiLeg
+		for _, leg := range old.combo.legs {
+			request.Legs = append(request.Legs, LegRequest{leg.Asset.Symbol, Amount{leg.RatioQty}, leg.Side, leg.Intent})
+		}
 	}
 	if old.Type != TrailingStop {
 		request.StopPrice = Amount{old.StopPrice}
@@ -99,6 +119,9 @@ func overwrite(target *Amount, change Amount) bool {
 }
 
 func (e *entry) replaceable(change ReplaceRequest) error {
+	if e.parent != nil {
+		return e.rejectLeg()
+	}
 	if e.Status == StatusReplaced {
 		return wire.Unprocessable("order already replaced")
 	}
@@ -143,10 +166,20 @@ func (e *entry) inherit(old *entry) {
 func (e *entry) carry(old *entry) {
 	e.Reduced = old.Reduced
 	e.FilledQty, e.filledCost, e.triggered = old.FilledQty, old.filledCost, old.triggered && e.Type == StopLimit
+	if e.combo == nil {
+		return
+	}
+	for i, leg := range e.combo.legs {
+		before := old.combo.legs[i]
+		leg.Replaces, leg.FilledQty, leg.filledCost = before.ID, before.FilledQty, before.filledCost
+	}
 }
 
 func (a *Account) startReplacement(old, candidate *entry, now time.Time) Order {
 	a.register(candidate)
+	if candidate.combo != nil {
+		a.registerLegs(candidate, now)
+	}
 	old.replacement = candidate
 	a.reserve(candidate)
 	if old.Status == StatusHeld { // no venue has it yet
@@ -177,6 +210,11 @@ func (a *Account) completeReplacement(candidate *entry, now time.Time) {
 		return
 	}
 	old.replacement, old.ReplacedBy = nil, candidate.ID
+	if old.combo != nil {
+		for i, leg := range old.combo.legs {
+			leg.ReplacedBy = candidate.combo.legs[i].ID
+		}
+	}
 	a.end(old, StatusReplaced, now)
 	old.family.adopt(old, candidate)
 	a.activate(candidate)
@@ -202,5 +240,10 @@ func (a *Account) refuseReplacement(e *entry, now time.Time) {
 	candidate := e.replacement
 	e.replacement = nil
 	candidate.FilledQty, candidate.filledCost = decimal.Decimal{}, decimal.Decimal{}
+	if candidate.combo != nil {
+		for _, leg := range candidate.combo.legs {
+			leg.FilledQty, leg.filledCost = decimal.Decimal{}, decimal.Decimal{}
+		}
+	}
 	a.end(candidate, StatusRejected, now)
 }

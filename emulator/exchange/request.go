@@ -34,22 +34,23 @@ func (a *Amount) UnmarshalJSON(data []byte) error {
 
 // OrderRequest is the body of POST /v2/orders. Fields that Alpaca does not know are ignored, as it does.
 type OrderRequest struct {
-	Symbol        string      `json:"symbol"`
-	Qty           Amount      `json:"qty"`
-	Notional      Amount      `json:"notional"`
-	Side          Side        `json:"side"`
-	Type          Type        `json:"type"`
-	TimeInForce   TimeInForce `json:"time_in_force"`
-	LimitPrice    Amount      `json:"limit_price"`
-	StopPrice     Amount      `json:"stop_price"`
-	TrailPrice    Amount      `json:"trail_price"`
-	TrailPercent  Amount      `json:"trail_percent"`
-	ExtendedHours bool        `json:"extended_hours"`
-	ClientOrderID string      `json:"client_order_id"`
-	Class         Class       `json:"order_class"`
-	Intent        Intent      `json:"position_intent"`
-	TakeProfit    TakeProfit  `json:"take_profit"`
-	StopLoss      StopLoss    `json:"stop_loss"`
+	Symbol        string       `json:"symbol"`
+	Qty           Amount       `json:"qty"`
+	Notional      Amount       `json:"notional"`
+	Side          Side         `json:"side"`
+	Type          Type         `json:"type"`
+	TimeInForce   TimeInForce  `json:"time_in_force"`
+	LimitPrice    Amount       `json:"limit_price"`
+	StopPrice     Amount       `json:"stop_price"`
+	TrailPrice    Amount       `json:"trail_price"`
+	TrailPercent  Amount       `json:"trail_percent"`
+	ExtendedHours bool         `json:"extended_hours"`
+	ClientOrderID string       `json:"client_order_id"`
+	Class         Class        `json:"order_class"`
+	Intent        Intent       `json:"position_intent"`
+	TakeProfit    TakeProfit   `json:"take_profit"`
+	StopLoss      StopLoss     `json:"stop_loss"`
+	Legs          []LegRequest `json:"legs"`
 
 	AdvancedInstructions json.RawMessage `json:"advanced_instructions"`
 }
@@ -64,7 +65,13 @@ func DecodeOrder(body []byte) (OrderRequest, error) {
 }
 
 // checkShape applies the rules that need neither account nor asset, in the order in which Alpaca names them.
-func (r *OrderRequest) checkShape() error {
+func (x *Exchange) checkShape(r *OrderRequest) error {
+	if r.Class == MultiLeg {
+		return x.checkComboShape(r)
+	}
+	if len(r.Legs) > 0 {
+		return wire.Shape("legs are for mleg orders only")
+	}
 	for _, check := range []func(*OrderRequest) error{checkNames, checkSize, checkPrices, checkTrail, checkTimeInForce} {
 		if err := check(r); err != nil {
 			return err
@@ -95,10 +102,17 @@ func checkNames(r *OrderRequest) error {
 	default:
 		return wire.Shape("invalid position_intent")
 	}
-	if len(r.ClientOrderID) > maxClientOrderID {
-		return wire.Shape("client_order_id must be no more than %d characters", maxClientOrderID)
+	if err := checkClientOrderID(r.ClientOrderID); err != nil {
+		return err
 	}
 	return checkClass(r)
+}
+
+func checkClientOrderID(id string) error {
+	if len(id) > maxClientOrderID {
+		return wire.Shape("client_order_id must be no more than %d characters", maxClientOrderID)
+	}
+	return nil
 }
 
 func checkSize(r *OrderRequest) error {

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
@@ -9,14 +10,14 @@ import (
 )
 
 // checkAsset applies the rules between an order and what it trades.
-func (r *OrderRequest) checkAsset(a *asset.Asset) error {
+func (x *Exchange) checkAsset(r *OrderRequest, a *asset.Asset, now time.Time) error {
 	if len(r.AdvancedInstructions) > 0 && !bytes.Equal(r.AdvancedInstructions, []byte("null")) {
 		return wire.Forbidden("account not allowed to use advanced_instructions")
 	}
 	if !a.Tradable {
 		return wire.Forbidden("asset %q is not tradable", a.Symbol)
 	}
-	if err := r.checkClassOf(a); err != nil || a.Class == asset.Crypto {
+	if err := x.checkClassOf(r, a, now); err != nil || a.Class != asset.Equity {
 		return err
 	}
 	if err := checkIncrement("limit_price", r.LimitPrice.Value); err != nil {
@@ -46,6 +47,10 @@ func checkIncrement(name string, price *decimal.Decimal) error {
 	if price.Trunc(digits).Equal(*price) {
 		return nil
 	}
+	return subPenny(name, *price)
+}
+
+func subPenny(name string, price decimal.Decimal) error {
 	return wire.Unprocessable("invalid %s %s. sub-penny increment does not fulfill minimum pricing criteria", name, price)
 }
 
@@ -157,13 +162,16 @@ func (a *Account) checkShort(candidate *entry, equity decimal.Decimal) error {
 }
 
 // checkAvailable makes sure that an order to close does not sell more than the account holds free.
-func (a *Account) checkAvailable(candidate *entry) error {
+func (a *Account) checkAvailable(candidate, except *entry) error {
 	if candidate.Intent.opens() || candidate.replaces != nil && candidate.replaces.Status == StatusHeld {
 		return nil
 	}
 	symbol := candidate.Asset.Symbol
 	existing := a.positionQty(symbol).Abs()
-	held, related := a.tiedShares(candidate.queue(), candidate.replaces)
+	held, related := a.tiedShares(candidate.queue(), except)
+	if candidate.Asset.Class == asset.Equity && candidate.Side == Sell {
+		held = held.Add(a.coveringShares(symbol, except))
+	}
 	requested := candidate.remaining()
 	if candidate.Notional != nil {
 		requested = candidate.tiedByNotional()
@@ -186,10 +194,20 @@ func (a *Account) checkAvailable(candidate *entry) error {
 func (a *Account) tiedShares(closing queue, except *entry) (decimal.Decimal, []string) {
 	var sum decimal.Decimal
 	var related []string
-	for _, open := range a.open[closing] {
+	note := func(open *entry) {
 		if tied := open.tied(); open != except && tied.IsPos() {
 			sum = sum.Add(tied)
 			related = append(related, open.ID)
+		}
+	}
+	for _, open := range a.open[closing] {
+		note(open)
+	}
+	for _, parent := range a.open[queue{}] {
+		for _, leg := range parent.combo.legs {
+			if parent != except && leg.queue() == closing {
+				note(leg)
+			}
 		}
 	}
 	return sum, related

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
-
-	"github.com/oklog/ulid/v2"
 
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
@@ -26,6 +26,7 @@ type SavedAccount struct {
 	Configuration Configuration   `json:"configuration"`
 	Cash          decimal.Decimal `json:"cash"`
 	Reserved      decimal.Decimal `json:"reserved"`
+	ReservedCash  decimal.Decimal `json:"reserved_cash"`
 	LastEquity    decimal.Decimal `json:"last_equity"`
 	LastMargin    decimal.Decimal `json:"last_margin"`
 	LastClose     time.Time       `json:"last_close"`
@@ -43,6 +44,7 @@ type SavedHolding struct {
 	Qty          decimal.Decimal `json:"qty"`
 	Cost         decimal.Decimal `json:"cost"`
 	OvernightQty decimal.Decimal `json:"overnight_qty"`
+	NotExercised decimal.Decimal `json:"not_exercised"`
 }
 
 // SavedOrder is an order with its ties to others, which are named by ID.
@@ -60,21 +62,6 @@ type SavedOrder struct {
 	Opening      string          `json:"opening,omitempty"`
 	Profit       string          `json:"profit,omitempty"`
 	Stop         string          `json:"stop,omitempty"`
-}
-
-// SavedEvent is a trade update.
-type SavedEvent struct {
-	ID          ulid.ULID        `json:"id"`
-	At          time.Time        `json:"at"`
-	Name        string           `json:"name"`
-	OrderID     string           `json:"order_id"`
-	State       State            `json:"state"`
-	FilledCost  decimal.Decimal  `json:"filled_cost"`
-	ExecutionID string           `json:"execution_id,omitempty"`
-	Price       *decimal.Decimal `json:"price,omitempty"`
-	Qty         *decimal.Decimal `json:"qty,omitempty"`
-	PositionQty *decimal.Decimal `json:"position_qty,omitempty"`
-	SettleDate  string           `json:"settle_date,omitempty"`
 }
 
 // Save returns the present state. Every account is consistent in itself.
@@ -98,12 +85,14 @@ func (a *Account) save() (SavedAccount, error) {
 		return SavedAccount{}, fmt.Errorf("account %s: %w", a.ID, err)
 	}
 	saved := SavedAccount{
-		KeyID: a.KeyID, Configuration: a.configuration, Cash: a.cash, Reserved: a.reserved, LastEquity: a.lastEquity,
+		KeyID: a.KeyID, Configuration: a.configuration, Cash: a.cash, Reserved: a.reserved, ReservedCash: a.reservedCash,
+		LastEquity: a.lastEquity,
 		LastMargin: a.lastMargin, LastClose: a.lastClose, Dice: dice, EventTime: a.history.last,
 	}
 	for symbol, held := range a.holdings {
-		saved.Holdings = append(saved.Holdings, SavedHolding{symbol, held.qty, held.cost, held.overnightQty})
+		saved.Holdings = append(saved.Holdings, SavedHolding{symbol, held.qty, held.cost, held.overnightQty, held.notExercised})
 	}
+	slices.SortFunc(saved.Holdings, func(x, y SavedHolding) int { return strings.Compare(x.Symbol, y.Symbol) })
 	for _, list := range a.watchlists {
 		saved.Watchlists = append(saved.Watchlists, list.clone())
 	}
@@ -111,11 +100,7 @@ func (a *Account) save() (SavedAccount, error) {
 		saved.Orders = append(saved.Orders, e.save())
 	}
 	for _, event := range a.events() {
-		saved.Events = append(saved.Events, SavedEvent{
-			ID: event.ID, At: event.At, Name: event.Name, OrderID: event.Order.ID, State: event.Order.State,
-			FilledCost: event.Order.filledCost, ExecutionID: event.ExecutionID, Price: event.Price, Qty: event.Qty,
-			PositionQty: event.PositionQty, SettleDate: event.SettleDate,
-		})
+		saved.Events = append(saved.Events, event.save())
 	}
 	return saved, nil
 }
@@ -156,7 +141,8 @@ func (a *Account) clear() {
 	for _, e := range a.submitted {
 		a.exchange.book.remove(e)
 	}
-	a.cash, a.reserved, a.configuration = a.opening, decimal.Decimal{}, defaultConfiguration()
+	a.cash, a.reserved, a.reservedCash = a.opening, decimal.Decimal{}, decimal.Decimal{}
+	a.configuration, a.firstExpiry = defaultConfiguration(), time.Time{}
 	a.holdings, a.orders, a.byClientID = make(map[string]*holding), make(map[string]*entry), make(map[string]*entry)
 	a.submitted, a.open = nil, make(map[queue][]*entry)
 	a.lastEquity, a.lastMargin = a.opening, decimal.Decimal{}
@@ -197,7 +183,8 @@ func (x *Exchange) Restore(saved SavedState) error {
 func (a *Account) rebuild(saved SavedAccount) (*Account, error) {
 	scratch := &Account{
 		KeyID: a.KeyID, configuration: saved.Configuration, cash: saved.Cash, reserved: saved.Reserved,
-		lastEquity: saved.LastEquity, lastMargin: saved.LastMargin, lastClose: saved.LastClose, source: &rand.PCG{},
+		reservedCash: saved.ReservedCash,
+		lastEquity:   saved.LastEquity, lastMargin: saved.LastMargin, lastClose: saved.LastClose, source: &rand.PCG{},
 		holdings: make(map[string]*holding), orders: make(map[string]*entry), byClientID: make(map[string]*entry),
 		open: make(map[queue][]*entry),
 	}
@@ -209,11 +196,17 @@ func (a *Account) rebuild(saved SavedAccount) (*Account, error) {
 		if !ok {
 			return nil, fmt.Errorf("%w: unknown symbol %q", ErrState, held.Symbol)
 		}
-		scratch.holdings[listed.Symbol] = &holding{listed, held.Qty, held.Cost, held.OvernightQty}
+		scratch.holdings[listed.Symbol] = &holding{listed, held.Qty, held.Cost, held.OvernightQty, held.NotExercised}
+		scratch.noteExpiry(listed)
 	}
 	for i := range saved.Orders {
 		if err := scratch.rebuildOrder(a, &saved.Orders[i]); err != nil {
 			return nil, err
+		}
+	}
+	for _, e := range scratch.submitted {
+		if e.combo != nil && len(e.combo.legs) < minLegs {
+			return nil, fmt.Errorf("%w: multi-leg order %q has no legs", ErrState, e.ID)
 		}
 	}
 	scratch.tie(saved.Orders)
@@ -222,25 +215,20 @@ func (a *Account) rebuild(saved SavedAccount) (*Account, error) {
 	}
 	scratch.history.last = saved.EventTime
 	for _, event := range saved.Events {
-		e, ok := scratch.orders[event.OrderID]
-		if !ok {
-			return nil, fmt.Errorf("%w: event %s is about no order", ErrState, event.ID)
-		}
-		event.State.filledCost = event.FilledCost
-		kept, err := recordOf(&Event{
-			ID: event.ID, At: event.At, Name: event.Name, Order: Order{Terms: e.Terms, State: event.State},
-			ExecutionID: event.ExecutionID, Price: event.Price, Qty: event.Qty, PositionQty: event.PositionQty,
-		})
+		rebuilt, err := scratch.rebuildEvent(&event, a.exchange)
 		if err != nil {
-			return nil, fmt.Errorf("%w: event %s: execution ID: %w", ErrState, event.ID, err)
+			return nil, err
 		}
-		scratch.history.records = append(scratch.history.records, kept)
+		scratch.history.records = append(scratch.history.records, rebuilt)
 	}
 	return scratch, nil
 }
 
 func (a *Account) rebuildOrder(owner *Account, saved *SavedOrder) error {
-	listed, ok := owner.exchange.catalogue.Find(saved.Symbol)
+	listed, ok := owner.exchange.combination, saved.Terms.Class == MultiLeg && saved.Terms.Parent == ""
+	if !ok {
+		listed, ok = owner.exchange.catalogue.Find(saved.Symbol)
+	}
 	if !ok {
 		return fmt.Errorf("%w: unknown symbol %q", ErrState, saved.Symbol)
 	}
@@ -252,6 +240,16 @@ func (a *Account) rebuildOrder(owner *Account, saved *SavedOrder) error {
 	e := &entry{Terms: &terms, State: saved.State, account: owner, reserved: saved.Reserved, triggered: saved.Triggered}
 	e.filledCost = saved.FilledCost
 	e.queued.Store(saved.Queued)
+	if listed == owner.exchange.combination {
+		e.combo = &combo{}
+	}
+	if terms.Parent != "" {
+		e.parent = a.orders[terms.Parent]
+		if e.parent == nil || e.parent.combo == nil || terms.RatioQty == nil || listed.Contract == nil {
+			return fmt.Errorf("%w: leg %q belongs to no multi-leg order", ErrState, terms.ID)
+		}
+		e.parent.combo.legs = append(e.parent.combo.legs, e)
+	}
 	a.register(e)
 	return nil
 }
@@ -274,7 +272,7 @@ func (a *Account) tie(saved []SavedOrder) {
 	}
 	for _, e := range a.submitted {
 		waits := e.replaces != nil && e.replaces.replacement == e
-		if !e.Status.Terminal() && e.Status != StatusHeld && !waits {
+		if !e.Status.Terminal() && e.Status != StatusHeld && !waits && e.parent == nil {
 			a.open[e.queue()] = append(a.open[e.queue()], e)
 		}
 	}
@@ -285,6 +283,7 @@ func (a *Account) take(scratch *Account) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.configuration, a.cash, a.reserved = scratch.configuration, scratch.cash, scratch.reserved
+	a.reservedCash, a.firstExpiry = scratch.reservedCash, scratch.firstExpiry
 	a.lastEquity, a.lastMargin, a.lastClose = scratch.lastEquity, scratch.lastMargin, scratch.lastClose
 	a.holdings, a.orders, a.byClientID = scratch.holdings, scratch.orders, scratch.byClientID
 	a.submitted, a.open, a.watchlists = scratch.submitted, scratch.open, scratch.watchlists
@@ -305,7 +304,7 @@ func (a *Account) take(scratch *Account) {
 func (a *Account) resume(e *entry) {
 	waits := e.replaces != nil && e.replaces.replacement == e
 	switch {
-	case e.Status.Terminal():
+	case e.Status.Terminal() || e.parent != nil:
 	case waits:
 		a.later(a.acknowledgeDelay(), e, a.completeReplacement)
 	case e.Status == StatusPendingCancel:

@@ -14,13 +14,16 @@ import (
 // Submit places an order and returns it as Alpaca's answer shows it: pending_new while the market is open, else
 // accepted. A *wire.Error when a rule refuses it; nothing has changed then.
 func (a *Account) Submit(request OrderRequest) (Order, error) {
-	if err := request.checkShape(); err != nil {
+	if err := a.exchange.checkShape(&request); err != nil {
 		return Order{}, err
 	}
 	now := a.exchange.clock.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.rollOver(now)
+	a.advance(now)
+	if request.Class == MultiLeg {
+		return a.submitCombo(&request, now)
+	}
 	return a.submit(request, now)
 }
 
@@ -30,9 +33,12 @@ func (a *Account) submit(request OrderRequest, now time.Time) (Order, error) {
 	}
 	listed, ok := a.exchange.catalogue.Find(request.Symbol)
 	if !ok {
+		if asset.IsContractSymbol(request.Symbol) {
+			return Order{}, wire.Unprocessable("contract %q not found", request.Symbol)
+		}
 		return Order{}, wire.Unprocessable("asset %q not found", request.Symbol)
 	}
-	if err := request.checkAsset(listed); err != nil {
+	if err := a.exchange.checkAsset(&request, listed, now); err != nil {
 		return Order{}, err
 	}
 	if err := a.checkState(request.fractional()); err != nil {
@@ -75,8 +81,11 @@ func (a *Account) admit(candidate *entry, now time.Time) error {
 	if err := a.checkOpposite(candidate); err != nil {
 		return err
 	}
-	if err := a.checkAvailable(candidate); err != nil {
+	if err := a.checkAvailable(candidate, candidate.replaces); err != nil {
 		return err
+	}
+	if candidate.Asset.Class == asset.Option {
+		return a.admitOption(candidate, now)
 	}
 	if !candidate.Intent.opens() {
 		return nil
@@ -93,26 +102,36 @@ func (a *Account) admit(candidate *entry, now time.Time) error {
 
 // draft turns a request into an order that is not part of the account yet.
 func (a *Account) draft(request OrderRequest, listed *asset.Asset, now time.Time) *entry {
-	id := uuid.NewString()
-	if request.ClientOrderID == "" {
-		request.ClientOrderID = uuid.NewString()
+	e := a.draftTerms(&request, listed, now)
+	if e.Type == TrailingStop {
+		e.trail(a.exchange.market.Price(listed, now))
+	}
+	e.reservePrice = a.exchange.reservePrice(e, now)
+	return e
+}
+
+func (a *Account) draftTerms(request *OrderRequest, listed *asset.Asset, now time.Time) *entry {
+	clientOrderID := request.ClientOrderID
+	if clientOrderID == "" {
+		clientOrderID = uuid.NewString()
 	}
 	terms := &Terms{
-		ID: id, ClientOrderID: request.ClientOrderID, CreatedAt: now, Asset: listed, Type: request.Type,
+		ID: uuid.NewString(), ClientOrderID: clientOrderID, CreatedAt: now, Asset: listed, Type: request.Type,
 		Class: request.Class,
-		Side:  request.Side, Intent: a.intentOf(request.Side, listed.Symbol), TimeInForce: request.TimeInForce,
+		Side:  request.Side, TimeInForce: request.TimeInForce,
 		Qty: request.Qty.Value, Notional: request.Notional.Value, LimitPrice: request.LimitPrice.Value,
 		TrailPrice: request.TrailPrice.Value, TrailPercent: request.TrailPercent.Value,
 		ExtendedHours: request.ExtendedHours, ExpiresAt: a.exchange.expiry(request, now),
 	}
-	e := &entry{Terms: terms, account: a, State: State{
+	if listed.Symbol != "" {
+		terms.Intent = a.intentOf(request.Side, listed.Symbol)
+	}
+	if c := listed.Contract; c != nil && c.Expiration.Before(terms.ExpiresAt) {
+		terms.ExpiresAt = c.Expiration
+	}
+	return &entry{Terms: terms, account: a, State: State{
 		Status: StatusPendingNew, StopPrice: request.StopPrice.Value, UpdatedAt: now,
 	}}
-	if e.Type == TrailingStop {
-		e.trail(a.exchange.market.Price(listed, now))
-	}
-	terms.reservePrice = a.exchange.reservePrice(e, now)
-	return e
 }
 
 // intentOf infers whether an order opens or closes.
@@ -133,6 +152,9 @@ func (a *Account) intentOf(side Side, symbol string) Intent {
 // reservePrice is what a share of the order takes from the buying power: the limit when there is one, else the far
 // side of the quote; a short sale takes at least 3 % more than the ask (Alpaca's orders page).
 func (x *Exchange) reservePrice(e *entry, now time.Time) decimal.Decimal {
+	if e.Asset.Class == asset.Option {
+		return decimal.Decimal{} // what it holds depends on what the account has, see holdForOption
+	}
 	price := x.market.Quote(e.Asset, now).AskPrice
 	switch {
 	case e.Side == Sell && e.Intent.opens():
@@ -156,7 +178,7 @@ func collar(stop decimal.Decimal) decimal.Decimal {
 	return stop.Mul(decimal.MustParse("1.025")).RoundHAZ(2)
 }
 
-func (x *Exchange) expiry(request OrderRequest, now time.Time) time.Time {
+func (x *Exchange) expiry(request *OrderRequest, now time.Time) time.Time {
 	calendar := x.clock.Calendar
 	switch {
 	case request.TimeInForce == AtOpen:
@@ -219,7 +241,7 @@ func (a *Account) later(delay time.Duration, e *entry, run func(*entry, time.Tim
 		if a.orders[e.ID] != e {
 			return // the account was reset
 		}
-		a.rollOver(now)
+		a.advance(now)
 		run(e, now)
 	})
 }

@@ -21,7 +21,7 @@ const (
 	writeTimeout = 30 * time.Second // a reader that takes longer is gone
 )
 
-// TradeEvents serves GET /v2/events/trades. It may be used concurrently.
+// TradeEvents serves GET /v2/events/trades and GET /v2beta1/events/activities. It may be used concurrently.
 type TradeEvents struct {
 	// Heartbeat is how often a quiet stream carries a comment.
 	Heartbeat time.Duration
@@ -30,9 +30,25 @@ type TradeEvents struct {
 	Counts *socket.Counts
 }
 
-// Register adds the endpoint to mux, behind the gate.
+// Register adds the endpoints to mux, behind the gate.
 func (s *TradeEvents) Register(mux *http.ServeMux, gate *access.Gate) {
-	mux.Handle("GET /v2/events/trades", gate.ForTrading(s.serve))
+	mux.Handle("GET /v2/events/trades", gate.ForTrading(s.serve(KindTradeEvents, (*exchange.Account).Subscribe, updateFrame)))
+	mux.Handle("GET /v2beta1/events/activities",
+		gate.ForTrading(s.serve(KindActivities, (*exchange.Account).SubscribeActivities, activityFrames)))
+}
+
+// framer appends an event as the frames of a stream.
+type framer func(dst []byte, event *exchange.Event, accountID string) []byte
+
+func updateFrame(dst []byte, event *exchange.Event, accountID string) []byte {
+	return append(event.Append(append(dst, "data: "...), accountID), "\n\n"...)
+}
+
+func activityFrames(dst []byte, event *exchange.Event, _ string) []byte {
+	for _, activity := range event.Activities() {
+		dst = append(activity.AppendEvent(append(dst, "data: "...)), "\n\n"...)
+	}
+	return dst
 }
 
 // span is the part of an account's history that a client asks for.
@@ -61,24 +77,27 @@ func (s *span) over(now time.Time) bool {
 	return s.untilID != ulid.ULID{} && ulid.Timestamp(now) > s.untilID.Time()
 }
 
-func (s *TradeEvents) serve(w http.ResponseWriter, r *http.Request, account *exchange.Account) {
-	wanted, err := parseSpan(r)
-	if err != nil {
-		wire.WriteError(w, err)
-		return
+// serve answers with a stream of one kind of events.
+func (s *TradeEvents) serve(kind string, subscribe func(*exchange.Account, exchange.Position) *exchange.Subscription, frame framer) access.Handler {
+	return func(w http.ResponseWriter, r *http.Request, account *exchange.Account) {
+		wanted, err := parseSpan(r)
+		if err != nil {
+			wire.WriteError(w, err)
+			return
+		}
+		if s.Counts != nil {
+			defer s.Counts.Add(kind)()
+		}
+		subscription := subscribe(account, wanted.from)
+		defer subscription.Close()
+		out := &reader{w: w, controller: http.NewResponseController(w), accountID: account.ID, frame: frame}
+		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-cache")
+		if !out.comment("heartbeat") {
+			return
+		}
+		s.pump(r, out, subscription, &wanted)
 	}
-	if s.Counts != nil {
-		defer s.Counts.Add(KindTradeEvents)()
-	}
-	subscription := account.Subscribe(wanted.from)
-	defer subscription.Close()
-	out := &reader{w: w, controller: http.NewResponseController(w), accountID: account.ID}
-	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-cache")
-	if !out.comment("heartbeat") {
-		return
-	}
-	s.pump(r, out, subscription, &wanted)
 }
 
 // pump writes events until the client leaves or the span ends. A stream without an end never ends cleanly: Alpaca's Go SDK
@@ -127,6 +146,7 @@ type reader struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
 	accountID  string
+	frame      framer
 	buffer     []byte
 }
 
@@ -143,8 +163,7 @@ func (f *reader) batch(subscription *exchange.Subscription, wanted *span) (more,
 		if open = !wanted.past(event); !open {
 			break
 		}
-		f.buffer = append(f.buffer, "data: "...)
-		f.buffer = append(event.Append(f.buffer, f.accountID), "\n\n"...)
+		f.buffer = f.frame(f.buffer, event, f.accountID)
 	}
 	if len(f.buffer) > 0 && !f.flush() {
 		return false, false

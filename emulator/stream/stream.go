@@ -13,6 +13,7 @@ import (
 // Kinds of streams that are counted, beside the classes of package feed.
 const (
 	KindTradeEvents  = "trade_events"  // server-sent events
+	KindActivities   = "activities"    // server-sent events
 	KindTradeUpdates = "trade_updates" // the trading WebSocket
 )
 

@@ -9,6 +9,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/emulator/access"
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
 	"github.com/opitios-ai/alpaca-knative/emulator/data"
+	"github.com/opitios-ai/alpaca-knative/emulator/exchange"
 	"github.com/opitios-ai/alpaca-knative/emulator/market"
 	"github.com/opitios-ai/alpaca-knative/emulator/session"
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
@@ -72,6 +73,9 @@ func (api *API) Register(mux *http.ServeMux, gate *access.Gate) {
 		"DELETE /v2/positions":              deletePositions,
 		"GET /v2/positions/{asset}":         getPosition,
 		"DELETE /v2/positions/{asset}":      deletePosition,
+
+		"POST /v2/positions/{asset}/exercise":        exercisePosition((*exchange.Account).Exercise),
+		"POST /v2/positions/{asset}/do-not-exercise": exercisePosition((*exchange.Account).DoNotExercise),
 	} {
 		mux.Handle(pattern, gate.ForTrading(handler))
 	}

@@ -1,0 +1,85 @@
+package exchange
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/opitios-ai/alpaca-knative/emulator/asset"
+	"github.com/opitios-ai/alpaca-knative/emulator/wire"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+)
+
+// AdjustmentType is the kind of an account activity that is no trade, by Alpaca's names.
+type AdjustmentType string
+
+// The kinds that the emulator makes.
+const (
+	Exercised   AdjustmentType = "OPEXC" // contracts leave because they are exercised
+	Assigned    AdjustmentType = "OPASN" // short contracts leave because somebody exercised them
+	Expired     AdjustmentType = "OPEXP" // contracts leave without a value
+	OptionTrade AdjustmentType = "OPTRD" // the shares and money of an exercise or an assignment
+)
+
+func (t AdjustmentType) description() string {
+	switch t {
+	case Exercised:
+		return "Option Exercise"
+	case Assigned:
+		return "Option Assignment"
+	case Expired:
+		return "Option Expiry"
+	default:
+		return "Option Trade"
+	}
+}
+
+// Adjustment is a change of money or positions that is no trade.
+type Adjustment struct {
+	Type      AdjustmentType
+	Asset     *asset.Asset
+	Qty       decimal.Decimal  // by which the position changes
+	Price     *decimal.Decimal // USD a share
+	NetAmount decimal.Decimal  // by which cash changes, USD
+	Date      string
+	ID        string // uuid
+	Group     string // uuid that the activities of one exercise share
+}
+
+// adjust books a change that is no trade. Alpaca dates it the next day.
+func (a *Account) adjust(kind AdjustmentType, of *asset.Asset, qty decimal.Decimal, price *decimal.Decimal, group string, now time.Time) {
+	settled := decimal.Decimal{}
+	if price != nil {
+		settled = *price
+	}
+	before := a.cash
+	a.settle(of, qty, settled)
+	at, id := a.history.stamp(now)
+	a.history.add(record{
+		id: id, at: nanosecondsOf(at), name: string(kind),
+		extra: &extra{adjustment: &Adjustment{
+			Type: kind, Asset: of, Qty: qty, Price: price, NetAmount: a.cash.Sub(before), ID: uuid.NewString(), Group: group,
+			Date: now.In(a.exchange.clock.Location()).AddDate(0, 0, 1).Format(time.DateOnly),
+		}},
+	})
+}
+
+// activityID is the date without a time of day and the activity's UUID, as Alpaca's daily activities have it.
+func (n *Adjustment) activityID() string {
+	return n.Date[0:4] + n.Date[5:7] + n.Date[8:10] + "000000000::" + n.ID
+}
+
+func (n *Adjustment) append(dst []byte, at time.Time) []byte {
+	dst = wire.String(append(dst, `{"id":`...), n.activityID())
+	dst = wire.String(append(dst, `,"activity_type":`...), string(n.Type))
+	dst = wire.String(append(dst, `,"activity_sub_type":"","date":`...), n.Date)
+	dst = wire.Decimal(append(dst, `,"net_amount":`...), n.NetAmount)
+	dst = wire.String(append(dst, `,"description":`...), n.Type.description())
+	dst = wire.String(append(dst, `,"symbol":`...), n.Asset.Symbol)
+	dst = wire.Decimal(append(dst, `,"qty":`...), n.Qty)
+	if n.Price != nil {
+		dst = wire.Decimal(append(dst, `,"price":`...), *n.Price)
+	}
+	dst = wire.String(append(dst, `,"status":"executed","currency":"USD","group_id":`...), n.Group)
+	return append(wire.Time(append(dst, `,"created_at":`...), at), '}')
+}

@@ -1,0 +1,185 @@
+package exchange
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/opitios-ai/alpaca-knative/emulator/asset"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+)
+
+// inTheMoney is the gain a share from which on a contract is exercised at its expiration (Alpaca's options page).
+const inTheMoney = "0.01"
+
+// noteExpiry remembers when the first of the options held expires.
+func (a *Account) noteExpiry(traded *asset.Asset) {
+	if c := traded.Contract; c != nil && (a.firstExpiry.IsZero() || c.Expiration.Before(a.firstExpiry)) {
+		a.firstExpiry = c.Expiration
+	}
+}
+
+// expireOptions does what Alpaca does with options at their end: from half an hour before the close it sells those in the
+// money that the account could not exercise, and after the close it exercises, assigns, or lets them expire.
+func (a *Account) expireOptions(now time.Time) {
+	for !a.firstExpiry.IsZero() && !now.Before(a.firstExpiry.Add(-beforeExpiry)) {
+		moment := a.firstExpiry
+		expiring := a.expiring(moment)
+		if now.Before(moment) {
+			a.liquidate(expiring, now)
+			return
+		}
+		a.expire(expiring, moment)
+		a.firstExpiry = time.Time{}
+		for _, held := range a.holdings {
+			a.noteExpiry(held.asset)
+		}
+	}
+}
+
+// expiring returns the options that expire at a moment, by symbol.
+func (a *Account) expiring(moment time.Time) []*holding {
+	var list []*holding
+	for _, held := range a.holdings {
+		if c := held.asset.Contract; c != nil && c.Expiration.Equal(moment) {
+			list = append(list, held)
+		}
+	}
+	slices.SortFunc(list, func(x, y *holding) int { return strings.Compare(x.asset.Symbol, y.asset.Symbol) })
+	return list
+}
+
+// gainsAt reports whether exercising the contract pays at a time.
+func (a *Account) gainsAt(c *asset.Contract, at time.Time) bool {
+	gain := c.Intrinsic(a.exchange.market.Price(c.Underlying, at))
+	return gain.GreaterThanOrEqual(decimal.MustParse(inTheMoney))
+}
+
+// liquidate sells the long options in the money that the account could not exercise.
+func (a *Account) liquidate(expiring []*holding, at time.Time) {
+	for _, held := range expiring {
+		if qty := a.unaffordable(held, expiring, at); qty.IsPos() {
+			a.sellOut(held, qty, at)
+		}
+	}
+}
+
+// unaffordable is how many of the contracts, which are to be exercised, the account lacks the money or the shares for. Those
+// that stand against short ones of the same type and day need neither: both are settled together.
+func (a *Account) unaffordable(held *holding, expiring []*holding, at time.Time) decimal.Decimal {
+	c := held.asset.Contract
+	count := held.qty.Sub(held.notExercised)
+	if !count.IsPos() || !a.gainsAt(c, at) {
+		return decimal.Decimal{}
+	}
+	for _, other := range expiring {
+		o := other.asset.Contract
+		if other.qty.IsNeg() && o.Type == c.Type && o.Underlying == c.Underlying && a.gainsAt(o, at) {
+			count = count.Add(other.qty)
+		}
+	}
+	if !count.IsPos() {
+		return decimal.Decimal{}
+	}
+	if c.Type == asset.Put {
+		shares, err := positive(a.positionQty(c.Underlying.Symbol)).Div64(asset.Multiplier)
+		if err != nil { // the multiplier is not zero
+			return decimal.Decimal{}
+		}
+		return positive(count.Sub(shares.Trunc(0)))
+	}
+	affordable, err := a.exercisePower(a.value(at)).Div(c.Strike.Mul64(asset.Multiplier))
+	if err != nil { // no strike is zero
+		return decimal.Decimal{}
+	}
+	return positive(count.Sub(affordable.Trunc(0)))
+}
+
+// exercisePower is what the account may pay for shares that it gets by exercising, USD.
+func (a *Account) exercisePower(v valuation) decimal.Decimal {
+	if a.multiplier(v.equity) == 1 {
+		return a.cashPower(v)
+	}
+	return positive(v.equity.Sub(initialMargin(v)).Sub(a.reservedCash).Mul64(2).Sub(a.reserved))
+}
+
+// sellOut sells contracts at the bid by an order that Alpaca, not the client, sends; the client's own orders in them end.
+func (a *Account) sellOut(held *holding, qty decimal.Decimal, at time.Time) {
+	bid := a.exchange.market.Quote(held.asset, at).BidPrice
+	if !bid.IsPos() {
+		return
+	}
+	a.cancelOn(held.asset, at)
+	request := OrderRequest{Symbol: held.asset.Symbol, Qty: Amount{&qty}, Side: Sell, Type: Market, TimeInForce: Day}
+	e := a.draft(request, held.asset, at)
+	a.register(e)
+	a.activate(e)
+	a.emit(string(StatusPendingNew), e, at)
+	a.acknowledge(e, at)
+	a.execute(e, qty, bid, at)
+}
+
+// cancelOn ends the open orders in a contract, also as a leg.
+func (a *Account) cancelOn(traded *asset.Asset, at time.Time) {
+	for _, e := range a.openOrders() {
+		involved := e.Asset == traded || e.Asset.Symbol == traded.Symbol
+		if e.combo != nil {
+			involved = slices.ContainsFunc(e.combo.legs, func(leg *entry) bool { return leg.Asset.Symbol == traded.Symbol })
+		}
+		if involved && !e.Status.Terminal() {
+			a.end(e, StatusCanceled, at)
+		}
+	}
+}
+
+// expire settles the options that end at a moment: first what brings shares, so that what takes them finds them.
+func (a *Account) expire(expiring []*holding, moment time.Time) {
+	for _, held := range expiring {
+		a.cancelOn(held.asset, moment)
+	}
+	a.liquidate(expiring, moment)
+	for _, brings := range []bool{true, false} {
+		for _, held := range expiring {
+			if held.bringsShares() == brings && !a.positionQty(held.asset.Symbol).IsZero() {
+				a.settleExpiry(held, moment)
+			}
+		}
+	}
+}
+
+// bringsShares reports whether the account gets shares when the contracts are exercised.
+func (h *holding) bringsShares() bool { return h.qty.IsNeg() == (h.asset.Contract.Type == asset.Put) }
+
+func (a *Account) settleExpiry(held *holding, moment time.Time) {
+	exercised := decimal.Decimal{}
+	if a.gainsAt(held.asset.Contract, moment) {
+		exercised = held.qty
+		if held.qty.IsPos() {
+			exercised = held.qty.Sub(held.notExercised)
+		}
+	}
+	rest := held.qty.Sub(exercised)
+	if !exercised.IsZero() {
+		a.exercise(held.asset, exercised, moment)
+	}
+	if !rest.IsZero() {
+		a.adjust(Expired, held.asset, rest.Neg(), nil, uuid.NewString(), moment)
+	}
+}
+
+// exercise turns contracts into shares: count is positive for long ones, negative for short ones that were assigned.
+func (a *Account) exercise(traded *asset.Asset, count decimal.Decimal, at time.Time) {
+	c, kind, group := traded.Contract, Exercised, uuid.NewString()
+	if count.IsNeg() {
+		kind = Assigned
+	}
+	shares := count.Mul64(asset.Multiplier)
+	if c.Type == asset.Put {
+		shares = shares.Neg()
+	}
+	a.adjust(kind, traded, count.Neg(), nil, group, at)
+	strike := c.Strike
+	a.adjust(OptionTrade, c.Underlying, shares, &strike, group, at)
+}
