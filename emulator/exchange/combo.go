@@ -81,7 +81,7 @@ func (x *Exchange) checkComboTerms(r *OrderRequest) error {
 		return wire.Unprocessable("mleg orders must have at least 2 legs and at most 4 legs")
 	case r.Type != Market && r.Type != Limit:
 		return wire.Unprocessable("invalid order type for options trading")
-	case r.TimeInForce != Day && !(x.settings.Disputed.WideOptionOrders && r.TimeInForce == GoodTillCanceled):
+	case r.TimeInForce != Day && (r.TimeInForce != GoodTillCanceled || !x.settings.Disputed.WideOptionOrders):
 		return wire.Unprocessable("invalid time in force")
 	case r.Notional.Value != nil:
 		return wire.Unprocessable("notional orders are not supported for options trading")
