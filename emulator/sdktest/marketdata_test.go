@@ -392,38 +392,3 @@ func TestBasicPlan(t *testing.T) {
 	must[[]marketdata.Trade](t)(data.GetTrades("AAPL", marketdata.GetTradesRequest{Start: monday.Add(-time.Minute), End: monday, Feed: marketdata.IEX}))
 	must[*marketdata.OptionQuote](t)(data.GetLatestOptionQuote(call, marketdata.GetLatestOptionQuoteRequest{}))
 }
-
-// coveredData names, for every method of the SDK's market data client, the test that calls it.
-func coveredData() map[string]string {
-	covered := map[string]string{"GetNews": "TestNewsAndCorporateActions", "GetCorporateActions": "TestNewsAndCorporateActions"}
-	for test, methods := range map[string][]string{
-		"TestStockHistory":         {"GetTrades", "GetMultiTrades", "GetQuotes", "GetMultiQuotes"},
-		"TestStockBars":            {"GetBars", "GetMultiBars", "GetAuctions", "GetMultiAuctions"},
-		"TestLatestStocks":         {"GetLatestBar", "GetLatestBars", "GetLatestTrade", "GetLatestTrades", "GetLatestQuote", "GetLatestQuotes", "GetSnapshot", "GetSnapshots"},
-		"TestCryptoData":           {"GetCryptoTrades", "GetCryptoMultiTrades", "GetCryptoQuotes", "GetCryptoMultiQuotes", "GetCryptoBars", "GetCryptoMultiBars", "GetLatestCryptoBar", "GetLatestCryptoBars", "GetLatestCryptoTrade", "GetLatestCryptoTrades", "GetLatestCryptoQuote", "GetLatestCryptoQuotes", "GetCryptoSnapshot", "GetCryptoSnapshots"},
-		"TestPerpetualFuturesData": {"GetLatestCryptoPerpBar", "GetLatestCryptoPerpBars", "GetLatestCryptoPerpTrade", "GetLatestCryptoPerpTrades", "GetLatestCryptoPerpQuote", "GetLatestCryptoPerpQuotes", "GetLatestCryptoPerpPricing", "GetLatestCryptoPerpPricingData"},
-		"TestOptionData":           {"GetOptionTrades", "GetOptionMultiTrades", "GetOptionBars", "GetMultiOptionBars", "GetLatestOptionTrade", "GetLatestOptionTrades", "GetLatestOptionQuote", "GetLatestOptionQuotes"},
-		"TestOptionSnapshots":      {"GetOptionSnapshot", "GetOptionSnapshots", "GetOptionChain"},
-	} {
-		for _, method := range methods {
-			covered[method] = test
-		}
-	}
-	return covered
-}
-
-func TestEveryMethodOfTheMarketDataClientIsCovered(t *testing.T) {
-	t.Parallel()
-	known := coveredData()
-	client := reflect.TypeFor[*marketdata.Client]()
-	for i := range client.NumMethod() {
-		name := client.Method(i).Name
-		if known[name] == "" {
-			t.Errorf("marketdata.Client.%s is called by no test", name)
-		}
-		delete(known, name)
-	}
-	for name := range known {
-		t.Errorf("marketdata.Client has no method %s", name)
-	}
-}

@@ -3,7 +3,6 @@ package sdktest
 import (
 	"context"
 	"errors"
-	"reflect"
 	"testing"
 	"time"
 
@@ -178,47 +177,6 @@ func TestStreamTradeUpdatesInBackground(t *testing.T) {
 }
 
 const openEvents = "trade_events"
-
-// TestEveryStreamMethodIsCovered names, for every method of the SDK's stream clients, the test that calls it.
-func TestEveryStreamMethodIsCovered(t *testing.T) {
-	t.Parallel()
-	for client, calls := range map[reflect.Type][]string{
-		reflect.TypeFor[*sdk.StocksClient](): { // TestStocksClient
-			"Connect", "Terminated", "SubscribeToTrades", "SubscribeToQuotes", "SubscribeToBars", "SubscribeToUpdatedBars",
-			"SubscribeToDailyBars", "SubscribeToStatuses", "SubscribeToImbalances", "SubscribeToLULDs", "RegisterCancelErrors",
-			"RegisterCorrections", "UnregisterCancelErrors", "UnregisterCorrections", "UnsubscribeFromTrades",
-			"UnsubscribeFromQuotes", "UnsubscribeFromBars", "UnsubscribeFromUpdatedBars", "UnsubscribeFromDailyBars",
-			"UnsubscribeFromStatuses", "UnsubscribeFromImbalances", "UnsubscribeFromLULDs",
-		},
-		reflect.TypeFor[*sdk.CryptoClient](): { // TestCryptoClient, TestPerpetualFutures
-			"Connect", "Terminated", "SubscribeToTrades", "SubscribeToQuotes", "SubscribeToBars", "SubscribeToUpdatedBars",
-			"SubscribeToDailyBars", "SubscribeToOrderbooks", "SubscribeToPerpPricing", "UnsubscribeFromTrades", "UnsubscribeFromQuotes",
-			"UnsubscribeFromBars", "UnsubscribeFromUpdatedBars", "UnsubscribeFromDailyBars", "UnsubscribeFromOrderbooks",
-			"UnsubscribeFromPerpPricing",
-		},
-		reflect.TypeFor[*sdk.OptionClient](): { // TestOptionClient
-			"Connect", "Terminated", "SubscribeToTrades", "SubscribeToQuotes", "UnsubscribeFromTrades", "UnsubscribeFromQuotes",
-		},
-		reflect.TypeFor[*sdk.NewsClient](): { // TestNewsClient
-			"Connect", "Terminated", "SubscribeToNews", "UnsubscribeFromNews",
-		},
-	} {
-		called := make(map[string]bool, len(calls))
-		for _, name := range calls {
-			called[name] = true
-		}
-		for i := range client.NumMethod() {
-			name := client.Method(i).Name
-			if !called[name] {
-				t.Errorf("%s.%s is called by no test", client, name)
-			}
-			delete(called, name)
-		}
-		for name := range called {
-			t.Errorf("%s has no method %s", client, name)
-		}
-	}
-}
 
 // TestStreamsAndRESTShowOneMarket compares bars and trades that were streamed with those that the REST API has.
 func TestStreamsAndRESTShowOneMarket(t *testing.T) {
