@@ -70,6 +70,10 @@ func UnsettledKey(shard int) string { return "unsettled:" + ShardTag(shard) }
 // sorted set.
 func ActiveAccountsKey(shard int) string { return "active:" + ShardTag(shard) }
 
+// MemoryKey names the Redis server that holds the shard, so that the loss of its data, or another server in its place, is
+// noticed: a string, one for each shard.
+func MemoryKey(shard int) string { return "memory:" + ShardTag(shard) }
+
 // The keys of the market carry the symbol as their tag.
 
 // QuoteKey is what is newest of a stock, an option or a crypto pair: a hash (docs/quotes.md has its fields).

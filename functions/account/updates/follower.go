@@ -30,6 +30,8 @@ type follower struct {
 	held      lease.Lease
 	logger    *zap.Logger
 
+	// cursor is the account's cursor as this follower left it.
+	cursor string
 	// last is the time of the newest event so far, or where the first stream began.
 	last time.Time
 	// leaving is when the account had had its last order when it was found to have none open; zero otherwise.
@@ -150,10 +152,11 @@ func (f *follower) take(ctx context.Context, trade *alpaca.TradeEvent) (bool, er
 			zap.String("alpaca_event_id", trade.EventID), zap.String("order_id", trade.Order.ID), zap.Error(err))
 		entries = nil
 	}
-	news, err := f.journal.record(ctx, f.held, f.accountID, trade.EventID, entries)
+	news, err := f.journal.record(ctx, f.held, f.accountID, f.cursor, trade.EventID, entries)
 	if err != nil {
 		return false, err
 	}
+	f.cursor = max(f.cursor, cursorOf(trade.EventID))
 	if trade.At.After(f.last) {
 		f.last = trade.At
 	}

@@ -18,15 +18,19 @@ import (
 //go:embed journal.lua
 var journalLua string
 
-// errFenced: another instance follows the account by now; nothing was written.
-var errFenced = errors.New("trade update of an account that another instance follows")
+var (
+	// errFenced: another instance follows the account by now; nothing was written.
+	errFenced = errors.New("trade update of an account that another instance follows")
+	// errForgotten: Redis lost what was written down of the account before; nothing was written.
+	errForgotten = errors.New("redis lost earlier trade updates of the account")
+)
 
 const (
 	cursorLife     = 48 * time.Hour
 	generationLife = 48 * time.Hour
 	// seenLife outlives the cursor by more than the overlap: whatever a resumed stream repeats is recognised.
 	seenLife = cursorLife + time.Hour
-	// fixedKeys is how many keys, and arguments, journal.lua has before those of the events.
+	// fixedKeys is how many keys journal.lua has before those of the events; it has an argument more.
 	fixedKeys = 7
 )
 
@@ -47,14 +51,15 @@ func newJournal(client journalRedis) *journal {
 	return &journal{client: client, script: store.NewScript(journalLua)}
 }
 
-// record reports whether the trade event brought anything new. A write with a stale lease is refused with errFenced.
-func (j *journal) record(ctx context.Context, held lease.Lease, accountID, eventID string, entries []entry) (bool, error) {
+// record reports whether the trade event brought anything new. left is the cursor as the follower left it, empty at
+// first. A write with a stale lease is refused with errFenced, one after Redis lost the cursor with errForgotten.
+func (j *journal) record(ctx context.Context, held lease.Lease, accountID, left, eventID string, entries []entry) (bool, error) {
 	keys := append(make([]string, 0, fixedKeys+len(entries)),
 		held.Key, store.OutboxKey(store.Shard(accountID)), store.SequenceKey(accountID), store.CursorKey(accountID),
 		store.GenerationKey(accountID), store.SnapshotKey(accountID, "account"), store.SnapshotKey(accountID, "positions"))
-	args := append(make([]any, 0, fixedKeys+len(entries)),
+	args := append(make([]any, 0, fixedKeys+1+len(entries)),
 		held.Token, accountID, cursorOf(eventID), seenLife.Milliseconds(), intent.OutboxBound,
-		generationLife.Milliseconds(), cursorLife.Milliseconds())
+		generationLife.Milliseconds(), cursorLife.Milliseconds(), left)
 	for _, e := range entries {
 		keys, args = append(keys, store.SeenKey(accountID, e.id)), append(args, e.event)
 	}
@@ -62,11 +67,20 @@ func (j *journal) record(ctx context.Context, held lease.Lease, accountID, event
 	if err != nil {
 		return false, fmt.Errorf("record trade event %s: %w", eventID, err)
 	}
-	if news < 0 {
+	switch news {
+	case fenced:
 		return false, errFenced
+	case forgotten:
+		return false, errForgotten
 	}
 	return news == 1, nil
 }
+
+// What journal.lua returns beside 0 and 1.
+const (
+	fenced    = -1
+	forgotten = -2
+)
 
 // cursorOf returns the ID if it can be a cursor.
 func cursorOf(eventID string) string {
@@ -76,17 +90,14 @@ func cursorOf(eventID string) string {
 	return eventID
 }
 
-// position returns the time of the account's cursor, zero when there is none.
-func (j *journal) position(ctx context.Context, accountID string) (time.Time, error) {
+// position returns the account's cursor, empty when there is none that can be used.
+func (j *journal) position(ctx context.Context, accountID string) (string, error) {
 	cursor, err := j.client.Get(ctx, store.CursorKey(accountID)).Result()
 	if errors.Is(err, redis.Nil) {
-		return time.Time{}, nil
+		return "", nil
 	}
 	if err != nil {
-		return time.Time{}, fmt.Errorf("read cursor of %s: %w", accountID, err)
+		return "", fmt.Errorf("read cursor of %s: %w", accountID, err)
 	}
-	if id, err := ulid.ParseStrict(cursor); err == nil {
-		return id.Timestamp(), nil
-	}
-	return time.Time{}, nil // nobody of ours wrote it: better begin at the last order than never
+	return cursorOf(cursor), nil // what nobody of ours wrote is none
 }

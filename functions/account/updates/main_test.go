@@ -245,7 +245,19 @@ func newWorld(t testing.TB) *world {
 	if err := os.WriteFile(w.file, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	w.remember(accounts)
 	return w
+}
+
+// remember makes the Redis one that lost nothing: no account is followed for that reason.
+func (w *world) remember(accounts []vault.Account) {
+	w.t.Helper()
+	if _, err := newMemory(w.client).restore(w.t.Context(), accounts); err != nil {
+		w.t.Fatal(err)
+	}
+	for i := range accounts {
+		w.redis.Del(store.ActiveAccountsKey(store.Shard(accounts[i].ID)))
+	}
 }
 
 func (w *world) config() Config {

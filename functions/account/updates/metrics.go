@@ -9,6 +9,7 @@ type metrics struct {
 	streams  prometheus.Gauge
 	events   *prometheus.CounterVec
 	failures *prometheus.CounterVec
+	lost     prometheus.Counter
 }
 
 func newMetrics(registerer prometheus.Registerer) *metrics {
@@ -22,8 +23,11 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "account_update_failures_total", Help: "Trade updates that could not be used, and streams that ended.",
 		}, []string{"reason"}),
+		lost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "account_update_shards_lost_total", Help: "Shards whose Redis was new, lost its data, or was taken over by a replica.",
+		}),
 	}
-	registerer.MustRegister(m.streams, m.events, m.failures)
+	registerer.MustRegister(m.streams, m.events, m.failures, m.lost)
 	return m
 }
 
@@ -32,6 +36,7 @@ const (
 	failureUnauthorized = "unauthorized"
 	failureMalformed    = "malformed"
 	failureStream       = "stream"
+	failureForgotten    = "forgotten"
 )
 
 func (m *metrics) failed(reason string) { m.failures.WithLabelValues(reason).Inc() }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/oklog/ulid/v2"
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
@@ -33,23 +34,24 @@ type budgetError struct{ wait time.Duration }
 func (e budgetError) Error() string { return fmt.Sprintf("%v for %s", errBudget, e.wait) }
 func (e budgetError) Unwrap() error { return errBudget }
 
-// since is where the next stream begins: some time before the cursor or, without one, before the account's last
-// order. After an event that nobody can read it is a step behind the last good event, a larger one each time, so that
-// no such event can keep the account's later fills from being heard.
+// since is where the next stream begins: some time before the cursor or, without one, as far back as events are looked
+// for of an account of which Redis knows nothing. After an event that nobody can read it is a step behind the last good
+// event, a larger one each time, so that no such event can keep the account's later fills from being heard.
 func (f *follower) since(ctx context.Context) (time.Time, error) {
 	if f.malformed > 0 {
 		return f.last.Add(skip(f.malformed)), nil
 	}
-	from, err := f.journal.position(ctx, f.accountID)
+	cursor, err := f.journal.position(ctx, f.accountID)
 	if err != nil {
 		return time.Time{}, err
 	}
-	if from.IsZero() {
-		if from, err = f.active.last(ctx, f.accountID); err != nil {
-			return time.Time{}, err
-		}
+	f.cursor = cursor
+	now := f.platform.Clock.Now()
+	from := now.Add(-f.config.Backfill)
+	if id, err := ulid.ParseStrict(cursor); err == nil {
+		from = id.Timestamp()
 	}
-	if now := f.platform.Clock.Now(); from.IsZero() || from.After(now) {
+	if from.After(now) {
 		from = now
 	}
 	from = from.Add(-overlap)
@@ -88,6 +90,9 @@ func (f *follower) failed(err error, lived time.Duration) time.Duration {
 		f.malformed++
 		reason = failureMalformed
 		f.logger.Error("trade update that can't be read; later ones are looked for", zap.Int("attempt", f.malformed), zap.Error(err))
+	case errors.Is(err, errForgotten):
+		reason, wait = failureForgotten, 0
+		f.logger.Warn("trade updates are taken over again from where Redis has them", zap.Error(err))
 	case errors.As(err, &answer) && answer.RetryAfter > wait:
 		wait = answer.RetryAfter
 	case f.failures%sayEvery == 1:

@@ -26,6 +26,7 @@ type source struct {
 	config   Config
 	metrics  *metrics
 	active   *activeSet
+	memory   *memory
 	journal  *journal
 
 	followers sync.WaitGroup
@@ -36,7 +37,7 @@ type source struct {
 
 func newSource(p *platform.Platform, cfg Config, m *metrics) *source {
 	return &source{
-		platform: p, config: cfg, metrics: m, active: newActiveSet(p.Redis), journal: newJournal(p.Redis),
+		platform: p, config: cfg, metrics: m, active: newActiveSet(p.Redis), memory: newMemory(p.Redis), journal: newJournal(p.Redis),
 		followed: make(map[string]bool), unknown: make(map[string]bool),
 	}
 }
@@ -78,6 +79,7 @@ func (s *source) hear(ctx context.Context, announced any) {
 
 // scan tries every active account that is not followed.
 func (s *source) scan(ctx context.Context) {
+	s.restore(ctx)
 	accounts, err := s.active.accounts(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -94,6 +96,22 @@ func (s *source) scan(ctx context.Context) {
 		})
 	}
 	_ = group.Wait() // follow has no error to give
+}
+
+// restore makes accounts active whose orders under way Redis may have forgotten.
+func (s *source) restore(ctx context.Context) {
+	accounts, err := s.platform.Accounts.List(ctx)
+	lost := 0
+	if err == nil {
+		lost, err = s.memory.restore(ctx, accounts)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.platform.Logger.Warn("not known whether Redis lost data", zap.Error(err))
+	}
+	if lost > 0 {
+		s.metrics.lost.Add(float64(lost))
+		s.platform.Logger.Warn("Redis is new, lost its data, or another server took over: accounts are followed again", zap.Int("shards", lost))
+	}
 }
 
 // follow follows the account if nobody does yet and there is room for it.
