@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,8 @@ const (
 	lookUp = "look-up"
 	read   = "read"
 	cancel = "cancel"
+	change = "replace"
+	look   = "position"
 )
 
 // venue is Alpaca as the order function sees it: orders by account and client order ID, and faults on demand. It also
@@ -32,9 +35,10 @@ type venue struct {
 	server *httptest.Server
 
 	mu     sync.Mutex
-	orders map[string]*alpaca.Order // by key ID and client order ID
-	unsure map[string]bool          // was sent, and nobody has seen a 404 since
-	others map[string]bool          // are orders that did not come through us: nothing of ours can become of their IDs
+	orders map[string]*alpaca.Order   // by key ID and client order ID
+	held   map[string]decimal.Decimal // positions by key ID and symbol
+	unsure map[string]bool            // was sent, and nobody has seen a 404 since
+	others map[string]bool            // are orders that did not come through us: nothing of ours can become of their IDs
 	calls  map[string]int
 	faults map[string][]fault
 	blind  []string
@@ -46,7 +50,8 @@ type fault func(w http.ResponseWriter, r *http.Request, carryOut func(w http.Res
 func startVenue(t testing.TB) *venue {
 	t.Helper()
 	v := &venue{
-		orders: map[string]*alpaca.Order{}, unsure: map[string]bool{}, others: map[string]bool{}, calls: map[string]int{}, faults: map[string][]fault{},
+		orders: map[string]*alpaca.Order{}, held: map[string]decimal.Decimal{}, unsure: map[string]bool{}, others: map[string]bool{},
+		calls: map[string]int{}, faults: map[string][]fault{},
 	}
 	v.server = httptest.NewServer(v)
 	t.Cleanup(func() {
@@ -163,7 +168,7 @@ func (w *watched) WriteHeader(status int) {
 func (v *venue) before(kind, id string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if kind != submit {
+	if kind != submit && kind != change {
 		return
 	}
 	if v.unsure[id] && !v.others[id] {
@@ -178,7 +183,7 @@ func (v *venue) after(kind, id string, answer *watched) {
 	defer v.mu.Unlock()
 	absent := v.orders[id] == nil
 	notFound := kind == lookUp && answer.genuine && answer.status == http.StatusNotFound
-	refused := kind == submit && answer.genuine && answer.status/100 == 4 && absent
+	refused := (kind == submit || kind == change) && answer.genuine && answer.status/100 == 4 && absent
 	if notFound || refused || answer.status == http.StatusTooManyRequests {
 		delete(v.unsure, id)
 	}
@@ -200,6 +205,10 @@ func kindOf(r *http.Request) string {
 		return lookUp
 	case r.Method == http.MethodDelete:
 		return cancel
+	case r.Method == http.MethodPatch:
+		return change
+	case strings.HasPrefix(r.URL.Path, "/v2/positions"):
+		return look
 	default:
 		return read
 	}
@@ -222,8 +231,12 @@ func (v *venue) carryOut(w http.ResponseWriter, r *http.Request, kind string, bo
 		write(w, http.StatusOK, found)
 	case cancel:
 		v.cancel(w, key, strings.TrimPrefix(r.URL.Path, "/v2/orders"))
+	case change:
+		v.replace(w, key, strings.TrimPrefix(r.URL.Path, "/v2/orders"), body)
+	case look:
+		v.positions(w, key, strings.Trim(strings.TrimPrefix(r.URL.Path, "/v2/positions"), "/"))
 	default:
-		v.read(w, key, strings.TrimPrefix(r.URL.Path, "/v2/orders"))
+		v.read(w, key, strings.TrimPrefix(r.URL.Path, "/v2/orders"), r.URL.Query())
 	}
 }
 
@@ -255,7 +268,7 @@ func (v *venue) take(key string, r alpaca.OrderRequest) *alpaca.Order {
 		ID: uuid.NewString(), ClientOrderID: r.ClientOrderID, CreatedAt: now, UpdatedAt: now, SubmittedAt: now, Symbol: r.Symbol,
 		AssetClass: "us_equity", Qty: r.Qty, Notional: r.Notional, Side: r.Side, Type: r.Type, OrderType: r.Type,
 		OrderClass: r.OrderClass, TimeInForce: r.TimeInForce, LimitPrice: r.LimitPrice, StopPrice: r.StopPrice,
-		TrailPrice: r.TrailPrice, TrailPercent: r.TrailPercent, ExtendedHours: r.ExtendedHours, Status: alpaca.StatusPendingNew,
+		TrailPrice: r.TrailPrice, TrailPercent: r.TrailPercent, ExtendedHours: r.ExtendedHours, PositionIntent: r.PositionIntent, Status: alpaca.StatusPendingNew,
 	}
 	v.orders[key+"/"+r.ClientOrderID] = o
 	return o
@@ -285,11 +298,12 @@ func (v *venue) cancel(w http.ResponseWriter, key, path string) {
 	}
 }
 
-func (v *venue) read(w http.ResponseWriter, key, path string) {
+func (v *venue) read(w http.ResponseWriter, key, path string, query url.Values) {
 	if path == "" {
 		list := []*alpaca.Order{}
 		for id, o := range v.orders {
-			if strings.HasPrefix(id, key+"/") {
+			if strings.HasPrefix(id, key+"/") && (query.Get("status") != "open" || !alpaca.Terminal(o.Status)) &&
+				(query.Get("symbols") == "" || query.Get("symbols") == o.Symbol) {
 				list = append(list, o)
 			}
 		}
