@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/bucket"
 	"github.com/opitios-ai/alpaca-knative/shared/order"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
@@ -13,19 +14,26 @@ import (
 )
 
 // placeOrder is the handler that places orders of one asset class.
-func (f *Function) placeOrder(assetClass string) func(context.Context, *serve.Request[order.OrderRequest]) (order.Order, error) {
-	return func(ctx context.Context, r *serve.Request[order.OrderRequest]) (order.Order, error) {
+func (f *Function) placeOrder(assetClass string) func(context.Context, *serve.Request[order.OrderRequest]) (any, error) {
+	return func(ctx context.Context, r *serve.Request[order.OrderRequest]) (any, error) {
+		dry, err := boolParameter(r.URL.Query(), validateParameter)
+		if err != nil {
+			return nil, err
+		}
 		account, err := f.account(ctx, r.Claims.AccountID)
 		if err != nil {
-			return order.Order{}, err
+			return nil, err
 		}
 		key, err := idempotencyKey(r.Header)
 		if err != nil {
-			return order.Order{}, err
+			return nil, err
 		}
 		p, err := f.newPlacement(account, assetClass, key, r.Answer.Get(serve.RequestIDHeader), &r.Body)
 		if err != nil {
-			return order.Order{}, err
+			return nil, err
+		}
+		if dry {
+			return f.dryRun(ctx, r.Answer, p)
 		}
 		return f.placeLimited(ctx, r.Answer, p)
 	}
@@ -34,12 +42,16 @@ func (f *Function) placeOrder(assetClass string) func(context.Context, *serve.Re
 // placeLimited places p and tells in the answer's header what is left of the account's order limit.
 func (f *Function) placeLimited(ctx context.Context, answer http.Header, p *placement) (order.Order, error) {
 	placed, grant, err := f.place(ctx, p)
+	f.setOrderLimit(answer, grant)
+	return placed, err
+}
+
+func (f *Function) setOrderLimit(answer http.Header, grant bucket.Grant) {
 	if grant.Reset > 0 || grant.Remaining > 0 {
 		serve.SetRateLimit(answer, serve.Decision{
 			Limit: f.config.OrdersPerMinute, Remaining: grant.Remaining, Reset: grant.Reset,
 		}, f.Clock.Now())
 	}
-	return placed, err
 }
 
 // account is the caller's account with its credentials.

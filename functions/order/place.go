@@ -78,13 +78,18 @@ func (f *Function) place(ctx context.Context, p *placement) (order.Order, bucket
 }
 
 func (f *Function) reserve(ctx context.Context, p *placement) (intent.Reservation, error) {
+	return f.find(ctx, p, f.intents.Reserve)
+}
+
+// find asks the intents, by Reserve or by Peek, what they have to p.
+func (f *Function) find(ctx context.Context, p *placement, by func(context.Context, intent.Request) (intent.Reservation, error)) (intent.Reservation, error) {
 	body, err := p.encode()
 	if err != nil {
 		return intent.Reservation{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.config.RedisTimeout)
 	defer cancel()
-	reservation, err := f.intents.Reserve(ctx, p.intent(body))
+	reservation, err := by(ctx, p.intent(body))
 	if err != nil {
 		return intent.Reservation{}, problem.Unavailable.New("orders can't be taken right now").After(retrySoon).Because(err)
 	}
@@ -100,9 +105,10 @@ func (f *Function) act(ctx context.Context, p *placement, r intent.Reservation) 
 		return f.resume(ctx, p, r.Token)
 	case intent.Replay:
 		return replay(r)
-	default:
-		return order.Order{}, f.standing(p, r)
+	case intent.OrderLimit, intent.UpstreamLimit:
+		f.observe(p, "limited")
 	}
+	return order.Order{}, f.standing(p, r)
 }
 
 // standing is why a reservation was not given.
@@ -115,11 +121,9 @@ func (f *Function) standing(p *placement, r intent.Reservation) error {
 		return problem.IdempotencyMismatch.New("this Idempotency-Key or client_order_id was used for another order").
 			With("client_order_id", p.request.ClientOrderID)
 	case intent.OrderLimit:
-		f.observe(p, "limited")
 		return problem.RateLimitExceeded.New("order limit of %d a minute exceeded", f.config.OrdersPerMinute).
 			With("limit", "orders").With("allowed", f.config.OrdersPerMinute).After(r.RetryAfter)
 	case intent.UpstreamLimit:
-		f.observe(p, "limited")
 		return problem.RateLimitExceeded.New("what Alpaca allows the account, %d requests a minute, is used up", f.config.TradingRequestsPerMinute).
 			With("limit", "alpaca").With("allowed", f.config.TradingRequestsPerMinute).After(r.RetryAfter)
 	default:

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	orderfn "github.com/opitios-ai/alpaca-knative/functions/order"
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
@@ -88,6 +89,62 @@ func TestListOrders(t *testing.T) {
 		if f := s.mustFail(s.get("/api/v1/orders"+query), problem.InvalidRequest); f.Details["field"] != field {
 			t.Errorf("%s: details %v", query, f.Details)
 		}
+	}
+}
+
+// asked is the query of the last call to Alpaca.
+func (v *venue) asked() url.Values {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.query
+}
+
+// TestListFilters: each filter reaches Alpaca, in Alpaca's words.
+func TestListFilters(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	for query, want := range map[string]string{
+		"":                                       "limit=50&nested=true",
+		"status=all&limit=500":                   "limit=500&nested=true&status=all",
+		"status=filled":                          "limit=50&nested=true&status=closed",
+		"status=new&nested=false":                "limit=50&status=open",
+		"symbols=aapl,btc/usd,brk.b":             "limit=50&nested=true&symbols=AAPL%2CBTC%2FUSD%2CBRK.B",
+		"symbols=" + strings.ToLower(put):        "limit=50&nested=true&symbols=" + put,
+		"side=sell&asset_class=us_option,crypto": "asset_class=us_option%2Ccrypto&limit=50&nested=true&side=sell",
+		"after=2026-11-23&until=2026-11-23T15:00:00.5-05:00&direction=asc": "after=2026-11-23T00%3A00%3A00Z&direction=asc&limit=50&nested=true&until=2026-11-23T20%3A00%3A00.5Z",
+		"page_token=" + nobody:                       "before_order_id=" + nobody + "&limit=50&nested=true",
+		"page_token=" + nobody + "&direction=asc":    "after_order_id=" + nobody + "&direction=asc&limit=50&nested=true",
+		"page_token=" + nobody + "&after=2026-11-23": "before_order_id=" + nobody + "&limit=50&nested=true",
+	} {
+		if answer := s.get("/api/v1/orders?" + strings.ReplaceAll(query, "+", "%2B")); answer.Status != http.StatusOK {
+			t.Fatalf("%s: %s", query, answer)
+		}
+		if got := s.venue.asked().Encode(); got != want {
+			t.Errorf("%s\n got %s\nwant %s", query, got, want)
+		}
+	}
+	for query, field := range map[string]string{
+		"symbols=AA PL": "symbols", "symbols=" + strings.Repeat("A,", 100) + "A": "symbols", "asset_class=bond": "asset_class", "after=yesterday": "after",
+		"until=2026-13-01": "until", "after=2026-11-24&until=2026-11-23": "until", "direction=up": "direction", "nested=maybe": "nested",
+	} {
+		if f := s.mustFail(s.get("/api/v1/orders?"+strings.ReplaceAll(query, " ", "%20")), problem.InvalidRequest); f.Details["field"] != field {
+			t.Errorf("%s: details %v", query, f.Details)
+		}
+	}
+}
+
+// TestPagesWithinASpan: Alpaca takes no mark together with a time; the time bounds the pages all the same.
+func TestPagesWithinASpan(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	for i := range 4 {
+		s.elsewhere(s.account, fmt.Sprintf("order-%d", i)) // a millisecond apart
+	}
+	second := opening().Add(time.Millisecond).Format(time.RFC3339Nano)
+	var page orderfn.Page
+	answer := s.get("/api/v1/orders?limit=4&page_token=" + nobody + "&after=" + second)
+	if err := json.Unmarshal(answer.Data, &page); err != nil || len(page.Orders) != 2 || page.NextPageToken != nil || page.Orders[1].ClientOrderID != "order-2" {
+		t.Fatalf("got %s", answer)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/shared/auth"
 	"github.com/opitios-ai/alpaca-knative/shared/event"
+	"github.com/opitios-ai/alpaca-knative/shared/order"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
 )
@@ -25,8 +26,12 @@ func (f *Function) placeRoutes() {
 			Description: class.rules + " The order is submitted exactly once: repeating a request with the same Idempotency-Key or " +
 				"client_order_id and the same body answers what the first one got; with another body it is refused.",
 			Permission: auth.PermissionTrade, Status: http.StatusCreated,
-			Parameters: []serve.Parameter{idempotencyParameter()},
-			Problems:   append(orderProblems(), problem.InvalidSymbol),
+			Parameters: []serve.Parameter{idempotencyParameter(), {
+				Name: validateParameter, In: serve.InQuery, Enum: []string{"true", "false"},
+				Description: "true for a dry run: every check, nothing sent; answers 200 with what would happen, or fails as the order would",
+			}},
+			Data: order.Order{}, Also: []serve.Answered{{Status: http.StatusOK, Data: DryRun{}}},
+			Problems: append(orderProblems(), problem.InvalidSymbol),
 		}, f.placeOrder(class.assetClass))
 	}
 }

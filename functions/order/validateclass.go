@@ -46,6 +46,9 @@ func checkLegsGiven(r *order.OrderRequest) error {
 	switch {
 	case r.OrderClass == alpaca.ClassOCO && r.Type != alpaca.TypeLimit:
 		return invalid("type", "type of an oco order must be limit")
+	case r.OrderClass == alpaca.ClassOCO && r.LimitPrice != nil && r.TakeProfit != nil && r.TakeProfit.LimitPrice != nil &&
+		!r.LimitPrice.Equal(r.TakeProfit.LimitPrice.Decimal):
+		return invalid("limit_price", "limit_price of an oco order is its take_profit.limit_price: leave it out, or give the same")
 	case r.OrderClass == alpaca.ClassOTO && (r.TakeProfit == nil) == (r.StopLoss == nil):
 		return invalid("take_profit", "an oto order needs exactly one of take_profit and stop_loss")
 	case r.OrderClass == alpaca.ClassOTO:

@@ -21,6 +21,7 @@ func TestValidateLegsGiven(t *testing.T) {
 		{"oco", ocoSell, ""},
 		{"oco with the parent's limit price", with(t, ocoSell, `{"limit_price":120}`), ""},
 		{"oco with a sub-penny limit price", with(t, ocoSell, `{"limit_price":"120.001"}`), "limit_price"},
+		{"oco with two limit prices", with(t, ocoSell, `{"limit_price":119}`), "limit_price"},
 		{"oco market", with(t, ocoSell, `{"type":"market"}`), "type"},
 		{"oco without profit", with(t, ocoSell, `{"take_profit":null}`), "take_profit"},
 		{"oto with a stop", otoBuy, ""},

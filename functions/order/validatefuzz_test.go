@@ -22,12 +22,20 @@ func FuzzOrderBody(f *testing.F) {
 	} {
 		f.Add([]byte(with(f, market, changes)))
 	}
-	for _, body := range []string{``, `null`, `[]`, `{"qty":{}}`, `{"qty":"1e999"}`, `{"stop_loss":null}`, `{"side":1}`, `{"a":1}`, `{} {}`} {
+	for _, body := range []string{optionOrder, cryptoOrder, spreadOrder, ``, `null`, `[]`, `{"qty":{}}`, `{"qty":"1e999"}`, `{"stop_loss":null}`, `{"side":1}`, `{"a":1}`, `{} {}`} {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var r order.OrderRequest
 		err := serve.DecodeJSON(body, &r)
+		for _, class := range []string{event.AssetClassUSOption, event.AssetClassCrypto} {
+			if err != nil {
+				break
+			}
+			if _, refused := orderfn.Validate(class, r, opening()); refused != nil && !errors.Is(refused, problem.InvalidRequest) {
+				t.Fatalf("%q as %s: %v", body, class, refused)
+			}
+		}
 		if err == nil {
 			_, err = orderfn.ValidateStock(r)
 		}

@@ -40,6 +40,7 @@ type venue struct {
 	unsure map[string]bool            // was sent, and nobody has seen a 404 since
 	others map[string]bool            // are orders that did not come through us: nothing of ours can become of their IDs
 	calls  map[string]int
+	query  url.Values // of the last call
 	faults map[string][]fault
 	blind  []string
 }
@@ -131,6 +132,7 @@ func (v *venue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind := kindOf(r)
 	v.mu.Lock()
 	v.calls[kind]++
+	v.query = r.URL.Query()
 	var wrong fault
 	if queue := v.faults[kind]; len(queue) > 0 {
 		wrong, v.faults[kind] = queue[0], queue[1:]
@@ -303,7 +305,7 @@ func (v *venue) read(w http.ResponseWriter, key, path string, query url.Values) 
 		list := []*alpaca.Order{}
 		for id, o := range v.orders {
 			if strings.HasPrefix(id, key+"/") && (query.Get("status") != "open" || !alpaca.Terminal(o.Status)) &&
-				(query.Get("symbols") == "" || query.Get("symbols") == o.Symbol) {
+				(query.Get("symbols") == "" || slices.Contains(strings.Split(query.Get("symbols"), ","), o.Symbol)) {
 				list = append(list, o)
 			}
 		}

@@ -171,6 +171,15 @@ type Reservation struct {
 // Reserve takes from both buckets and writes the intent down, or reports what stands in the way; one round trip. It
 // returns ErrNotReplicated when too few replicas have the intent: nothing may be sent then.
 func (s *Store) Reserve(ctx context.Context, r Request) (Reservation, error) {
+	return s.find(ctx, r, 0)
+}
+
+// Peek reports what Reserve would, and changes nothing: New has no token then.
+func (s *Store) Peek(ctx context.Context, r Request) (Reservation, error) {
+	return s.find(ctx, r, 1)
+}
+
+func (s *Store) find(ctx context.Context, r Request, dry int) (Reservation, error) {
 	alias, hasKey := r.key(), 0
 	if r.IdempotencyKey != "" {
 		alias, hasKey = store.IdempotencyKey(r.AccountID, r.IdempotencyKey), 1
@@ -188,13 +197,13 @@ func (s *Store) Reserve(ctx context.Context, r Request) (Reservation, error) {
 		r.Fingerprint, r.ClientOrderID, hasKey, s.config.Lease.Milliseconds(), s.config.Life.Milliseconds(),
 		s.config.Orders.Limit, s.config.Orders.Period.Microseconds(),
 		s.config.Upstream.Limit, s.config.Upstream.Period.Microseconds(), reserve,
-		r.Body, r.AccountID, r.member(), store.ActiveAccountsChannel(), orders, r.IdempotencyKey, rand.Text())
+		r.Body, r.AccountID, r.member(), store.ActiveAccountsChannel(), orders, r.IdempotencyKey, rand.Text(), dry)
 	values, err := reserved.Slice()
 	if err != nil {
 		return Reservation{}, fmt.Errorf("reserve intent %s: %w", r.ClientOrderID, err)
 	}
 	reservation := reservationOf(values)
-	if replicas < s.config.Replicas {
+	if dry == 0 && replicas < s.config.Replicas {
 		return Reservation{}, s.unreplicated(ctx, r.ID, reservation, replicas)
 	}
 	return reservation, nil

@@ -4,17 +4,18 @@
 --       order limit, order period us, upstream limit, upstream period us, upstream reserve,
 --       request, account, member of the unsettled set, channel of active accounts,
 --       tokens to take from the order bucket: 1, or 0 for a way out of a position,
---       idempotency key, this attempt's name
+--       idempotency key, this attempt's name, 1 to write nothing and only tell what would be found
 -- Returns outcome, token, state, result, and gcra's four numbers of the order bucket (or wait in microseconds).
 local now = now_us()
 local now_ms = math.floor(now / 1000)
+local dry = tonumber(ARGV[18])
 local lease_ms, life_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 -- What a caller that is not charged sees.
 local _, left, reset = gcra(KEYS[3], tonumber(ARGV[6]), tonumber(ARGV[7]), 0, 0, 0, now, 1)
 
 local alias = ARGV[1] .. '|' .. ARGV[2]
 local function remember_key()
-  if ARGV[3] == '1' then redis.call('SET', KEYS[2], alias, 'PX', life_ms) end
+  if ARGV[3] == '1' and dry == 0 then redis.call('SET', KEYS[2], alias, 'PX', life_ms) end
 end
 if ARGV[3] == '1' then
   local known = redis.call('GET', KEYS[2])
@@ -40,6 +41,7 @@ if found[1] then
   end
   local lease = tonumber(found[4])
   if lease > now_ms then return {'in_progress', 0, found[1], '', 0, left, reset, (lease - now_ms) * 1000} end
+  if dry ~= 0 then return {'resume', 0, found[1], '', 0, left, reset, 0} end
   local token = redis.call('HINCRBY', KEYS[1], 'token', 1)
   redis.call('HSET', KEYS[1], 'lease', now_ms + lease_ms, 'attempt', '')
   redis.call('ZADD', KEYS[5], now_ms + lease_ms, ARGV[13])
@@ -51,8 +53,9 @@ end
 local upstream, _, _, upstream_wait = gcra(KEYS[4], tonumber(ARGV[8]), tonumber(ARGV[9]), 1, tonumber(ARGV[10]), 0, now, 1)
 if upstream == 0 then return {'upstream_limit', 0, '', '', 0, left, reset, upstream_wait} end
 local wanted = tonumber(ARGV[15])
-local granted, remaining, full, wait = gcra(KEYS[3], tonumber(ARGV[6]), tonumber(ARGV[7]), wanted, 0, 0, now, 0)
+local granted, remaining, full, wait = gcra(KEYS[3], tonumber(ARGV[6]), tonumber(ARGV[7]), wanted, 0, 0, now, dry)
 if granted < wanted then return {'order_limit', 0, '', '', 0, remaining, full, wait} end
+if dry ~= 0 then return {'reserved', 0, '', '', granted, remaining, full, 0} end
 gcra(KEYS[4], tonumber(ARGV[8]), tonumber(ARGV[9]), 1, tonumber(ARGV[10]), 0, now, 0)
 
 -- The first token is the time, so that an intent that was forgotten, or lost with Redis, never gets a former token again.

@@ -18,6 +18,9 @@ type errorBody struct {
 
 // succeed writes {"success":true,"timestamp":...,"request_id":...,"data":...}.
 func (rt *Router) succeed(w http.ResponseWriter, r *http.Request, status int, data any) {
+	if other, ok := data.(Answered); ok {
+		status, data = other.Status, other.Data
+	}
 	raw, ok := data.(Raw)
 	if !ok {
 		var err error

@@ -83,6 +83,11 @@ func describe(op *Operation, registry huma.Registry, failure *huma.Schema) *huma
 		}
 	}
 	described.Responses[strconv.Itoa(op.success())] = describeSuccess(op, registry)
+	for _, other := range op.Also {
+		described.Responses[strconv.Itoa(other.Status)] = &huma.Response{
+			Description: http.StatusText(other.Status), Content: jsonContent(envelopeSchema(reflect.TypeOf(other.Data), op.ID+"Also", registry)),
+		}
+	}
 	kinds := slices.Concat([]*problem.Kind{problem.InvalidRequest, problem.Internal}, op.Problems)
 	if op.body != reflect.TypeFor[None]() {
 		kinds = append(kinds, problem.BodyTooLarge, problem.UnsupportedMedia)
@@ -138,17 +143,21 @@ func describeParameter(p Parameter) *huma.Param {
 
 // successSchema is the envelope with the operation's own data.
 func successSchema(op *Operation, registry huma.Registry) *huma.Schema {
+	data := op.data
+	if op.Data != nil {
+		data = reflect.TypeOf(op.Data)
+	}
+	return envelopeSchema(data, op.ID, registry)
+}
+
+func envelopeSchema(data reflect.Type, hint string, registry huma.Registry) *huma.Schema {
 	properties := map[string]*huma.Schema{
 		"success":    {Type: huma.TypeBoolean, Description: "Always true."},
 		"timestamp":  {Type: huma.TypeString, Format: "date-time"},
 		"request_id": {Type: huma.TypeString},
 	}
-	data := op.data
-	if op.Data != nil {
-		data = reflect.TypeOf(op.Data)
-	}
 	if data != reflect.TypeFor[None]() {
-		properties["data"] = registry.Schema(data, true, op.ID+"Data")
+		properties["data"] = registry.Schema(data, true, hint+"Data")
 	}
 	return &huma.Schema{Type: huma.TypeObject, Properties: properties, Required: []string{"success", "timestamp", "request_id"}}
 }

@@ -29,6 +29,8 @@ type Operation struct {
 	// Data is a value whose type documents the answer's data where the handler returns Raw; nil documents the
 	// handler's own type.
 	Data any
+	// Also documents the other ways to succeed, whose answers the handler returns as Answered.
+	Also []Answered
 	// Problems are the ways to fail beyond those that every operation has.
 	Problems []*problem.Kind
 
@@ -70,6 +72,12 @@ type None struct{}
 
 // Raw is data that is JSON already: it goes into the envelope as it is.
 type Raw []byte
+
+// Answered is data with a status of its own, for an operation that has more than one way to succeed.
+type Answered struct {
+	Status int
+	Data   any
+}
 
 // success is the status that operation answers with when all is well.
 func (o *Operation) success() int {
