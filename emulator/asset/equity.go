@@ -44,7 +44,19 @@ func parseEquity(line string) (*Asset, error) {
 	listed.Class, listed.Exchange = Equity, columns[1]
 	listed.Marginable, listed.Shortable, listed.EasyToBorrow = true, true, true //nolint:misspell // Alpaca's word
 	listed.Attributes = []string{"fractional_eh_enabled", "has_options", "overnight_tradable"}
+	listed.restrict()
 	return listed, nil
+}
+
+// restrict gives some stocks the limits that a client of Alpaca has to cope with: hard to borrow, or whole shares only.
+func (a *Asset) restrict() {
+	switch a.Symbol {
+	case "AMC", "GME":
+		a.EasyToBorrow = false
+	case "SQQQ", "UVXY":
+		a.Fractionable = false
+		a.Attributes = []string{"has_options", "overnight_tradable"}
+	}
 }
 
 func testAsset() *Asset {

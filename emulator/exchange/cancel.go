@@ -35,6 +35,8 @@ func (a *Account) find(id string) (*entry, error) {
 
 func (a *Account) cancel(e *entry, now time.Time) error {
 	switch {
+	case e.Status == StatusCanceled && a.exchange.settings.Disputed.RepeatedCancels:
+		return nil
 	case e.parent != nil:
 		return e.rejectLeg()
 	case e.Status.Terminal():

@@ -18,7 +18,7 @@ const (
 func (x *Exchange) checkClassOf(r *OrderRequest, a *asset.Asset, now time.Time) error {
 	switch a.Class {
 	case asset.Crypto:
-		return r.checkCrypto(a)
+		return x.checkCrypto(r, a)
 	case asset.Option:
 		return x.checkOption(r, a, now)
 	case asset.Perpetual:
@@ -28,11 +28,12 @@ func (x *Exchange) checkClassOf(r *OrderRequest, a *asset.Asset, now time.Time) 
 	}
 }
 
-func (r *OrderRequest) checkCrypto(a *asset.Asset) error {
+func (x *Exchange) checkCrypto(r *OrderRequest, a *asset.Asset) error {
 	if r.Class.complex() || r.Type == Stop || r.Type == TrailingStop {
 		return wire.Unprocessable("invalid order type for crypto order")
 	}
-	if r.TimeInForce != GoodTillCanceled && r.TimeInForce != ImmediateOrCancel {
+	wide := x.settings.Disputed.CryptoDayOrders && (r.TimeInForce == FillOrKill || r.TimeInForce == Day && r.Type == Limit)
+	if r.TimeInForce != GoodTillCanceled && r.TimeInForce != ImmediateOrCancel && !wide {
 		return wire.Shape("invalid crypto time_in_force")
 	}
 	if r.ExtendedHours {

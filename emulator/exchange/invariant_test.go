@@ -50,7 +50,7 @@ func newRandomLedger(t *rapid.T) *randomLedger {
 		t.Fatal(err)
 	}
 	latency := rapid.SampledFrom([]time.Duration{-1, time.Nanosecond}).Draw(t, "latency")
-	settings := Settings{FillLatency: latency, PartialFillProbability: 0.4, Disputed: Disputed{HeldEvents: true}}
+	settings := Settings{FillLatency: latency, PartialFillProbability: 0.4, Disputed: Disputed{HeldEvents: true, WideNotional: true}}
 	x := New(settings, hours, market.New(3, hours), catalogue)
 	account, err := x.Open(Opening{ID: "11111111-2222-3333-4444-555555555555", KeyID: "K", SecretKey: "S"})
 	if err != nil {

@@ -150,7 +150,9 @@ func TestReplaceRefusals(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			f := instant(t)
+			f := newFloor(t, session.Real, exchange.Settings{
+				FillLatency: -1, PartialFillProbability: -1, Disputed: exchange.Disputed{WideNotional: true},
+			}, "100000")
 			order := f.place(`{"symbol":"AAPL","side":"buy",` + c.order + `}`)
 			change, err := exchange.DecodeReplace([]byte(c.change))
 			if err != nil {

@@ -131,8 +131,8 @@ func (a *Account) bounds(filter Filter, candidates []*entry) (low, high int, err
 }
 
 func (f *Filter) selects(e *entry) bool {
-	if f.Status == "closed" && !e.Status.Terminal() {
-		return false
+	if f.Status == "closed" && !e.Status.Terminal() && e.Status != StatusHeld {
+		return false // a leg that waits counts as closed
 	}
 	if f.Side != "" && e.Side != f.Side {
 		return false

@@ -18,7 +18,7 @@ func (a *Account) look(e *entry, now time.Time) {
 		return
 	}
 	if !now.Before(e.ExpiresAt) {
-		a.end(e, StatusExpired, now)
+		a.end(e, a.exchange.endOfDay(e), now)
 		return
 	}
 	if !e.eligible(a.exchange.clock.Phase(now)) || a.halted(e) {
@@ -49,6 +49,14 @@ func (a *Account) look(e *entry, now time.Time) {
 		return
 	}
 	a.exchange.book.rest(e)
+}
+
+// endOfDay is the last status of an order whose time is over.
+func (x *Exchange) endOfDay(e *entry) Status {
+	if e.TimeInForce == Day && x.settings.Disputed.CanceledAtClose {
+		return StatusCanceled
+	}
+	return StatusExpired
 }
 
 // halted reports whether trading is halted in what the order trades, or in the stock that its options are on.

@@ -17,6 +17,8 @@ type ReplaceRequest struct {
 	StopPrice     Amount      `json:"stop_price"`
 	Trail         Amount      `json:"trail"`
 	ClientOrderID string      `json:"client_order_id"`
+
+	AdvancedInstructions json.RawMessage `json:"advanced_instructions"`
 }
 
 // DecodeReplace reads a replacement from a request body. A *wire.Error when it is not an object of the right shape.
@@ -83,6 +85,7 @@ func (a *Account) merge(old *entry, change ReplaceRequest) (OrderRequest, error)
 		Symbol: old.Asset.Symbol, Side: old.Side, Type: old.Type, TimeInForce: old.TimeInForce,
 		Qty: Amount{old.Qty}, LimitPrice: Amount{old.LimitPrice}, TrailPrice: Amount{old.TrailPrice},
 		TrailPercent: Amount{old.TrailPercent}, ExtendedHours: old.ExtendedHours, ClientOrderID: change.ClientOrderID,
+		AdvancedInstructions: change.AdvancedInstructions,
 	}
 	if old.combo != nil {
 		request.Symbol, request.Class = "", MultiLeg
@@ -104,7 +107,7 @@ func (a *Account) merge(old *entry, change ReplaceRequest) (OrderRequest, error)
 	if change.TimeInForce != "" && change.TimeInForce != old.TimeInForce {
 		request.TimeInForce, changed = change.TimeInForce, true
 	}
-	if !changed && change.ClientOrderID == "" {
+	if !changed && change.ClientOrderID == "" && len(change.AdvancedInstructions) == 0 {
 		return OrderRequest{}, wire.Unprocessable("order parameters are not changed")
 	}
 	return request, nil
@@ -124,6 +127,9 @@ func (e *entry) replaceable(change ReplaceRequest) error {
 	}
 	if e.Status == StatusReplaced {
 		return wire.Unprocessable("order already replaced")
+	}
+	if e.replaces != nil && e.replaces.replacement == e {
+		return wire.Unprocessable("order chain not fully replaced")
 	}
 	if e.Status != StatusNew && e.Status != StatusPartiallyFilled && e.Status != StatusHeld {
 		return wire.Unprocessable("cannot replace order in %s status", e.Status)

@@ -126,6 +126,8 @@ func checkSize(r *OrderRequest) error {
 		if r.Notional.Value.LessThan(decimal.FromInt(1)) {
 			return wire.Shape("notional must be >= 1.00")
 		}
+		notional := r.Notional.Value.Trunc(quantityDigits)
+		r.Notional.Value = &notional
 		return nil
 	}
 	qty := r.Qty.Value.Trunc(quantityDigits)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
+	"github.com/opitios-ai/alpaca-knative/emulator/session"
 	"github.com/opitios-ai/alpaca-knative/emulator/wire"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
@@ -29,7 +30,7 @@ func (x *Exchange) checkAsset(r *OrderRequest, a *asset.Asset, now time.Time) er
 	if err := r.checkComplexTerms(); err != nil {
 		return err
 	}
-	if err := r.checkFraction(a); err != nil {
+	if err := x.checkFraction(r, a); err != nil {
 		return err
 	}
 	return r.checkExtendedHours()
@@ -58,7 +59,7 @@ func (r *OrderRequest) fractional() bool {
 	return r.Notional.Value != nil || !r.Qty.Value.Trunc(0).Equal(*r.Qty.Value)
 }
 
-func (r *OrderRequest) checkFraction(a *asset.Asset) error {
+func (x *Exchange) checkFraction(r *OrderRequest, a *asset.Asset) error {
 	if !r.fractional() {
 		return nil
 	}
@@ -70,6 +71,9 @@ func (r *OrderRequest) checkFraction(a *asset.Asset) error {
 	}
 	if r.TimeInForce != Day {
 		return wire.Unprocessable("fractional orders must be DAY orders")
+	}
+	if r.Notional.Value != nil && r.Type != Market && !x.settings.Disputed.WideNotional {
+		return wire.Unprocessable("notional orders must be market orders")
 	}
 	return nil
 }
@@ -122,6 +126,30 @@ func mayTradeWith(open, candidate *entry) bool {
 		buy, sell = sell, buy
 	}
 	return buy.GreaterThanOrEqual(*sell)
+}
+
+// checkStacked refuses sales in shares and in dollars on one symbol together while the market is closed (Alpaca's orders page).
+func (a *Account) checkStacked(candidate *entry, now time.Time) error {
+	if candidate.Side != Sell || candidate.Asset.Class != asset.Equity || a.exchange.clock.Phase(now) == session.Regular {
+		return nil
+	}
+	for _, open := range a.open[candidate.queue()] {
+		if open != candidate.replaces && !open.Intent.opens() && (open.Notional == nil) != (candidate.Notional == nil) {
+			return wire.Forbidden("unable to open new notional orders while having open closing position orders")
+		}
+	}
+	return nil
+}
+
+// maxConcentration is how many times an account's equity a position may be worth; beyond it only closes are taken (Alpaca's
+// user protection page).
+const maxConcentration = 6
+
+func checkConcentration(v valuation) error {
+	if v.largest.GreaterThan(v.equity.Mul64(maxConcentration)) && !v.largest.IsZero() {
+		return wire.Forbidden("account is restricted to liquidation only")
+	}
+	return nil
 }
 
 // checkOpposite refuses to open a position on one side while an order to open the other side is waiting.
@@ -180,8 +208,11 @@ func (a *Account) checkAvailable(candidate, except *entry) error {
 	if requested.LessThanOrEqual(available) {
 		return nil
 	}
-	failure := wire.Forbidden("insufficient qty available for order (requested: %s, available: %s)", requested, available).
-		With("available", available.String()).With("existing_qty", existing.String()).
+	failure := wire.Forbidden("insufficient qty available for order (requested: %s, available: %s)", requested, available)
+	if coin := candidate.Asset.Pair; coin != nil {
+		failure = wire.Forbidden("insufficient balance for %s (requested: %s, available: %s)", coin.Base, requested, available)
+	}
+	failure = failure.With("available", available.String()).With("existing_qty", existing.String()).
 		With("held_for_orders", held.String()).With("symbol", symbol)
 	if len(related) > 0 {
 		failure = failure.WithList("related_orders", related)

@@ -36,6 +36,9 @@ func (a *Account) submit(request OrderRequest, now time.Time) (Order, error) {
 		if asset.IsContractSymbol(request.Symbol) {
 			return Order{}, wire.Unprocessable("contract %q not found", request.Symbol)
 		}
+		if !isSymbol(request.Symbol) {
+			return Order{}, wire.Unprocessable("invalid symbol")
+		}
 		return Order{}, wire.Unprocessable("asset %q not found", request.Symbol)
 	}
 	if err := a.exchange.checkAsset(&request, listed, now); err != nil {
@@ -62,15 +65,30 @@ func (a *Account) submit(request OrderRequest, now time.Time) (Order, error) {
 	return a.accept(candidate, now), nil
 }
 
-// claimable refuses a client order ID that any order of the account ever had.
+// claimable refuses a client order ID that any order of the account ever had, or, where that is chosen, an open one has.
 func (a *Account) claimable(clientOrderID string) error {
 	if clientOrderID == "" {
 		return nil
 	}
-	if _, taken := a.byClientID[clientOrderID]; taken {
-		return wire.Shape("client_order_id must be unique")
+	before, taken := a.byClientID[clientOrderID]
+	if !taken || a.exchange.settings.Disputed.ReusableClientOrderIDs && before.Status.Terminal() {
+		return nil
 	}
-	return nil
+	return wire.Shape("client_order_id must be unique")
+}
+
+// isSymbol reports whether text could be the symbol of anything.
+func isSymbol(text string) bool {
+	const longest = 36 // an asset ID
+	for _, letter := range text {
+		switch {
+		case letter >= 'A' && letter <= 'Z', letter >= 'a' && letter <= 'z', letter >= '0' && letter <= '9':
+		case letter == '.' || letter == '/' || letter == '-':
+		default:
+			return false
+		}
+	}
+	return len(text) <= longest
 }
 
 // admit applies the rules that need the account: wash trades, quantity and buying power.
@@ -84,6 +102,9 @@ func (a *Account) admit(candidate *entry, now time.Time) error {
 	if err := a.checkAvailable(candidate, candidate.replaces); err != nil {
 		return err
 	}
+	if err := a.checkStacked(candidate, now); err != nil {
+		return err
+	}
 	if candidate.Asset.Class == asset.Option {
 		return a.admitOption(candidate, now)
 	}
@@ -91,6 +112,9 @@ func (a *Account) admit(candidate *entry, now time.Time) error {
 		return nil
 	}
 	v := a.value(now)
+	if err := checkConcentration(v); err != nil {
+		return err
+	}
 	if err := a.checkShort(candidate, v.equity); err != nil {
 		return err
 	}
@@ -155,10 +179,10 @@ func (x *Exchange) reservePrice(e *entry, now time.Time) decimal.Decimal {
 	if e.Asset.Class == asset.Option {
 		return decimal.Decimal{} // what it holds depends on what the account has, see holdForOption
 	}
-	price := x.market.Quote(e.Asset, now).AskPrice
+	price := x.buyingPrice(e.Asset, now)
 	switch {
 	case e.Side == Sell && e.Intent.opens():
-		price = price.Mul(decimal.MustParse("1.03"))
+		price = x.market.Quote(e.Asset, now).AskPrice.Mul(decimal.MustParse("1.03"))
 		if e.LimitPrice != nil && e.LimitPrice.GreaterThan(price) {
 			price = *e.LimitPrice
 		}
@@ -168,6 +192,19 @@ func (x *Exchange) reservePrice(e *entry, now time.Time) decimal.Decimal {
 		price = collar(*e.StopPrice)
 	}
 	return price
+}
+
+// buyingPrice is what a share is taken to cost without a limit: the far side of the quote in the regular session, its
+// middle in extended hours, the last trade when the market is closed (Alpaca's orders page).
+func (x *Exchange) buyingPrice(traded *asset.Asset, now time.Time) decimal.Decimal {
+	if traded.Class == asset.Equity && x.clock.Phase(now) == session.Closed {
+		return x.market.Price(traded, now)
+	}
+	quote := x.market.Quote(traded, now)
+	if traded.Class == asset.Crypto || x.clock.Phase(now) == session.Regular {
+		return quote.AskPrice
+	}
+	return quote.AskPrice.Add(quote.BidPrice).Mul(decimal.MustParse("0.5"))
 }
 
 // collar is the limit that Alpaca gives a buy stop: 4 % above a stop price under 50 USD, else 2.5 %.

@@ -51,7 +51,7 @@ func (api *API) activityFilter(query url.Values) (filter exchange.ActivityFilter
 	}
 	if text := query.Get("page_size"); text != "" {
 		filter.PageSize, err = strconv.Atoi(text)
-		if err != nil || filter.PageSize < 1 || filter.PageSize > maxActivities {
+		if err != nil || filter.PageSize < 1 || filter.PageSize > maxActivities && query.Get("date") == "" {
 			return filter, wire.Shape("invalid page_size: must be from 1 to %d", maxActivities)
 		}
 	}

@@ -12,8 +12,12 @@ import (
 func (api *API) getAssets(w http.ResponseWriter, r *http.Request, _ *exchange.Account) {
 	query := r.URL.Query()
 	class := asset.Class(query.Get("asset_class"))
-	if class == "" {
+	switch {
+	case class == "":
 		class = asset.Equity
+	case !slices.Contains(assetClasses(), string(class)):
+		wire.WriteError(w, wire.Shape("invalid asset_class: %s", class))
+		return
 	}
 	status, exchangeName, attributes := query.Get("status"), query.Get("exchange"), list(query.Get("attributes"))
 	out := []byte{'['}
@@ -46,6 +50,7 @@ func (api *API) getAsset(w http.ResponseWriter, r *http.Request, _ *exchange.Acc
 	wire.Write(w, http.StatusOK, appendAsset(nil, listed))
 }
 
+// appendAsset appends the asset with its keys in the order of Alpaca's specification.
 func appendAsset(dst []byte, a *asset.Asset) []byte {
 	dst = wire.String(append(dst, `{"id":`...), a.ID)
 	dst = wire.String(append(dst, `,"class":`...), string(a.Class))
@@ -54,15 +59,28 @@ func appendAsset(dst []byte, a *asset.Asset) []byte {
 	dst = wire.String(append(dst, `,"name":`...), a.Name)
 	dst = wire.Bool(append(dst, `,"status":"active","tradable":`...), a.Tradable)
 	dst = wire.Bool(append(dst, `,"marginable":`...), a.Marginable) //nolint:misspell // Alpaca's word
-	dst = append(dst, `,"maintenance_margin_requirement":30,"margin_requirement_long":"30","margin_requirement_short":"30"`...)
 	dst = wire.Bool(append(dst, `,"shortable":`...), a.Shortable)
 	dst = wire.Bool(append(dst, `,"easy_to_borrow":`...), a.EasyToBorrow)
-	borrow := "hard_to_borrow"
-	if a.EasyToBorrow {
-		borrow = "easy_to_borrow"
+	if a.Class == asset.Equity {
+		borrow := "hard_to_borrow"
+		if a.EasyToBorrow {
+			borrow = "easy_to_borrow"
+		}
+		dst = wire.String(append(dst, `,"borrow_status":`...), borrow)
 	}
-	dst = wire.String(append(dst, `,"borrow_status":`...), borrow)
 	dst = wire.Bool(append(dst, `,"fractionable":`...), a.Fractionable)
+	if pair := a.Pair; pair != nil {
+		dst = wire.Decimal(append(dst, `,"min_order_size":`...), pair.MinOrderSize)
+		dst = wire.Decimal(append(dst, `,"min_trade_increment":`...), pair.MinTradeIncrement)
+		dst = wire.Decimal(append(dst, `,"price_increment":`...), pair.PriceIncrement)
+	}
+	margin := "100" // of crypto, as captured, and of all else that nothing is lent on
+	if a.Class == asset.Equity {
+		margin = "30"
+	}
+	dst = append(append(dst, `,"maintenance_margin_requirement":`...), margin...)
+	dst = wire.String(append(dst, `,"margin_requirement_long":`...), margin)
+	dst = wire.String(append(dst, `,"margin_requirement_short":`...), margin)
 	dst = append(dst, `,"attributes":[`...)
 	for i, attribute := range a.Attributes {
 		if i > 0 {
@@ -70,5 +88,5 @@ func appendAsset(dst []byte, a *asset.Asset) []byte {
 		}
 		dst = wire.String(dst, attribute)
 	}
-	return append(dst, `]}`...)
+	return append(dst, `],"cusip":null}`...)
 }

@@ -58,9 +58,20 @@ func parseFilter(query url.Values) (exchange.Filter, error) {
 			filter.Classes = nil
 			break
 		}
+		if !slices.Contains(assetClasses(), class) {
+			return filter, wire.Shape("invalid asset_class: %s", class)
+		}
 		filter.Classes = append(filter.Classes, asset.Class(class))
 	}
 	return filter, nil
+}
+
+// assetClasses are the classes that Alpaca's order list can be asked for, beside all.
+func assetClasses() []string {
+	return []string{
+		"us_equity", "us_option", "crypto", "crypto_perp", "treasury", "corporate", "global_equity", "us_index",
+		"us_equity_chain", "ipo",
+	}
 }
 
 func parseLimit(filter *exchange.Filter, text string) error {
