@@ -41,6 +41,8 @@ func (s *System) environ() map[string]string {
 		"REDIS_URL": s.ready.Redis, "ACCOUNTS_FILE": s.accountsFile(), "K_SINK": s.ready.Broker,
 		"JWT_SECRET": s.config.JWTSecret.Reveal(), "METRICS_PER_ACCOUNT": strconv.FormatBool(s.config.MetricsPerAccount),
 		"QUOTES_PER_SECOND": strconv.Itoa(s.config.QuotesPerSecond), "ORDERS_PER_MINUTE": strconv.Itoa(s.config.OrdersPerMinute),
+		// The demo accounts have the larger data plan, which the emulator does not limit.
+		"ALPACA_DATA_REQUESTS_PER_MINUTE": "10000",
 		// One machine, one process: nobody else needs time to notice that a function is going.
 		"DRAIN_QUIET_PERIOD": "20ms", "STOP_TIMEOUT": "2s",
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
-	"github.com/opitios-ai/alpaca-knative/shared/serve"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
 	"github.com/opitios-ai/alpaca-knative/shared/telemetry"
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
@@ -143,7 +142,7 @@ func (s *snapshots) share(ctx context.Context, key string, work func(context.Con
 	}
 }
 
-// refresh asks Alpaca within the account's budget and keeps the answer. cached is what is shown when the budget does
+// refresh asks Alpaca, within the account's budget, and keeps the answer. cached is what is shown when the budget does
 // not allow it.
 func (s *snapshots) refresh(
 	ctx context.Context, account vault.Account, kind, generation string, cached snapshot, ask fetch,
@@ -154,9 +153,6 @@ func (s *snapshots) refresh(
 		if s.fresh(latest) {
 			return latest, nil
 		}
-	}
-	if err := s.takeUpstream(ctx, account.ID); err != nil {
-		return orStale(cached, err)
 	}
 	found, err := s.ask(ctx, account, ask)
 	if err != nil {
@@ -169,23 +165,6 @@ func (s *snapshots) refresh(
 		s.platform.Logger.Warn("snapshot not kept", zap.String("account_id", account.ID), zap.Error(err))
 	}
 	return found, nil
-}
-
-// takeUpstream takes one request from what Alpaca allows the account. Reads leave twice the reserve of the cancels:
-// orders and cancels go before them. Without Redis nobody counts.
-func (s *snapshots) takeUpstream(ctx context.Context, accountID string) error {
-	cfg := s.platform.Config
-	grant, err := s.platform.Bucket.Take(ctx, store.UpstreamBucketKey(accountID), cfg.UpstreamRate(), 1, 2*cfg.CancelReserve)
-	if err != nil {
-		s.platform.Logger.Warn("upstream request not counted", zap.String("account_id", accountID), zap.Error(err))
-		return nil
-	}
-	if grant.Granted == 0 {
-		return serve.RateLimited("alpaca_requests", serve.Decision{
-			Limit: cfg.TradingRequestsPerMinute, RetryAfter: grant.RetryAfter,
-		})
-	}
-	return nil
 }
 
 // orStale prefers an older snapshot to a refusal for the rate; any other failure is told, because an old balance would

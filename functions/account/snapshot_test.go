@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/auth"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
 	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
@@ -149,10 +150,14 @@ func TestReadsGiveWayToOrders(t *testing.T) {
 	f.get("/api/v1/account", token)
 	// Only what reads leave to orders and cancels is left of the account's requests.
 	cfg := f.platform.Config
-	key, rate := store.UpstreamBucketKey(alice), cfg.UpstreamRate()
-	taken := rate.Limit - 1 - 2*cfg.CancelReserve
-	if grant, err := f.platform.Bucket.Take(t.Context(), key, rate, taken, 0); err != nil || grant.Granted != taken {
-		t.Fatal(grant, err)
+	take := func(priority alpaca.Priority) error {
+		_, err := f.platform.Upstream.Take(t.Context(), alpaca.Spending{AccountID: alice, API: alpaca.APITrading, Priority: priority})
+		return err
+	}
+	for range cfg.TradingRequestsPerMinute - 1 - 2*cfg.CancelReserve {
+		if err := take(alpaca.PriorityUrgent); err != nil {
+			t.Fatal(err)
+		}
 	}
 	got := f.get("/api/v1/positions", token)
 	if got.status != 429 || got.Error.Code != "RATE_LIMIT_EXCEEDED" || got.header.Get("Retry-After") == "" {
@@ -165,8 +170,8 @@ func TestReadsGiveWayToOrders(t *testing.T) {
 	if f.alpaca.count("/v2/account") != 1 || f.alpaca.count("/v2/positions") != 0 {
 		t.Fatal("Alpaca was asked")
 	}
-	if grant, err := f.platform.Bucket.Take(t.Context(), key, rate, 1, cfg.CancelReserve); err != nil || grant.Granted != 1 {
-		t.Fatal("nothing is left for an order", grant, err)
+	if err := take(alpaca.PriorityOrder); err != nil {
+		t.Fatal("nothing is left for an order", err)
 	}
 }
 

@@ -140,10 +140,7 @@ func (f *Function) position(ctx context.Context, p *placement) (*alpaca.Position
 		p.closes.held = nil // true once
 		return held, nil
 	}
-	if err := f.takeUpstream(ctx, p.account.ID, 0); err != nil {
-		return nil, err
-	}
-	held, err := f.Alpaca.Position(ctx, p.account.Credentials, p.closes.Symbol)
+	held, err := f.Alpaca.Position(alpaca.Urgent(ctx), p.account.Credentials, p.closes.Symbol)
 	if errors.Is(err, alpaca.ErrNotFound) {
 		return nil, problem.PositionNotFound.New("no open position in %s", p.closes.Symbol).With("symbol", p.closes.Symbol)
 	}
@@ -210,14 +207,11 @@ func (f *Function) release(ctx context.Context, account vault.Account, symbol st
 	defer cancel()
 	asked := make(map[string]bool)
 	for pause := releasePause; ; pause = min(2*pause, maxReleasePause) {
-		if err := f.takeUpstream(ctx, account.ID, 0); err != nil {
-			return err
-		}
 		query := alpaca.OrdersQuery{Status: "open", Limit: maxPage}
 		if symbol != "" {
 			query.Symbols = []string{symbol}
 		}
-		open, err := f.Alpaca.Orders(ctx, account.Credentials, query)
+		open, err := f.Alpaca.Orders(alpaca.Urgent(ctx), account.Credentials, query)
 		if err != nil || len(open) == 0 {
 			return err
 		}
@@ -240,9 +234,6 @@ func (f *Function) cancelEach(ctx context.Context, account vault.Account, open [
 	for i := range open {
 		if asked[open[i].ID] {
 			continue
-		}
-		if err := f.takeUpstream(ctx, account.ID, 0); err != nil {
-			return err
 		}
 		err := f.Alpaca.CancelOrder(ctx, account.Credentials, open[i].ID)
 		switch {

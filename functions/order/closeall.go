@@ -112,10 +112,7 @@ func (f *Function) heldPositions(ctx context.Context, p *placement) ([]alpaca.Po
 			return nil, err
 		}
 	}
-	if err := f.takeUpstream(ctx, p.account.ID, 0); err != nil {
-		return nil, err
-	}
-	return f.Alpaca.Positions(ctx, p.account.Credentials)
+	return f.Alpaca.Positions(alpaca.Urgent(ctx), p.account.Credentials)
 }
 
 // closeOne closes one position of a close-all and reports whether the answer is final.

@@ -70,9 +70,6 @@ func (f *Function) cancelRequested(ctx context.Context, e event.Event) error {
 	if !isOrderID(orderID) {
 		return invalid("order_id", "order_id is not the ID of an order")
 	}
-	if err := f.takeUpstream(ctx, account.ID, 0); err != nil {
-		return err
-	}
 	err = f.Alpaca.CancelOrder(ctx, account.Credentials, orderID)
 	if errors.Is(err, alpaca.ErrRejected) || errors.Is(err, alpaca.ErrInvalid) {
 		return nil // it is filled or canceled already: what was asked for can't get any truer

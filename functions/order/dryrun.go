@@ -39,7 +39,7 @@ func (f *Function) dryRun(ctx context.Context, answer http.Header, p *placement)
 	if err != nil {
 		return nil, err
 	}
-	f.setOrderLimit(answer, found.Orders)
+	f.setOrderLimit(answer, p.account.ID, found.Orders)
 	result := DryRun{
 		Would: wouldSubmit, AssetClass: p.assetClass, Request: fromAlpaca(&p.request), OrdersRemaining: found.Orders.Remaining,
 	}

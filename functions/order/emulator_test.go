@@ -100,6 +100,7 @@ func TestEmulator(t *testing.T) {
 			s.fault(place, faults.Status, 429, 1)
 			s.mustFail(s.place(`{"client_order_id":"mine"}`), problem.RateLimitExceeded)
 			s.mustTell()
+			s.forgive()
 			s.placed(s.place(`{"client_order_id":"mine"}`))
 			s.one("mine")
 		}},

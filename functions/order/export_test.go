@@ -46,6 +46,6 @@ func (f *Function) Sweep(ctx context.Context) error { return f.sweep(ctx) }
 
 // UseRedis puts the order path on client, whose timeouts and hooks are the test's.
 func (f *Function) UseRedis(client store.Client) {
-	f.intents = intent.NewStore(client, f.config.intents())
+	f.intents = intent.NewStore(client, f.intentConfig())
 	f.Bucket = bucket.New(client)
 }

@@ -58,14 +58,6 @@ func (c *Config) Validate() error {
 	return c.Config.Validate()
 }
 
-// intents are the limits of the order path.
-func (c *Config) intents() intent.Config {
-	return intent.Config{
-		Orders: c.OrderRate(), Upstream: c.UpstreamRate(), UpstreamReserve: c.CancelReserve, Lease: c.IntentLease,
-		Replicas: c.IntentReplicas, ReplicaTimeout: c.IntentReplicaTimeout,
-	}
-}
-
 // Function is the order function. Create one with New; after Start it may be used concurrently.
 type Function struct {
 	*platform.Platform
@@ -86,9 +78,9 @@ func New(cfg Config, d platform.Dependencies) (*Function, error) {
 	}
 	f := &Function{
 		Platform: base, config: cfg,
-		intents: intent.NewStore(base.Redis, cfg.intents()),
 		metrics: telemetry.NewOrders(d.Registerer, cfg.MetricsPerAccount),
 	}
+	f.intents = intent.NewStore(base.Redis, f.intentConfig())
 	if f.proofs, err = auth.NewProofVerifier(base.Keys, vault.Secrets{Accounts: base.Accounts}, d.Clock); err != nil {
 		return nil, err
 	}

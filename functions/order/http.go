@@ -42,14 +42,14 @@ func (f *Function) placeOrder(assetClass string) func(context.Context, *serve.Re
 // placeLimited places p and tells in the answer's header what is left of the account's order limit.
 func (f *Function) placeLimited(ctx context.Context, answer http.Header, p *placement) (order.Order, error) {
 	placed, grant, err := f.place(ctx, p)
-	f.setOrderLimit(answer, grant)
+	f.setOrderLimit(answer, p.account.ID, grant)
 	return placed, err
 }
 
-func (f *Function) setOrderLimit(answer http.Header, grant bucket.Grant) {
+func (f *Function) setOrderLimit(answer http.Header, accountID string, grant bucket.Grant) {
 	if grant.Reset > 0 || grant.Remaining > 0 {
 		serve.SetRateLimit(answer, serve.Decision{
-			Limit: f.config.OrdersPerMinute, Remaining: grant.Remaining, Reset: grant.Reset,
+			Limit: f.ordersPerMinute(accountID), Remaining: grant.Remaining, Reset: grant.Reset,
 		}, f.Clock.Now())
 	}
 }
@@ -68,7 +68,7 @@ func (f *Function) getOrder(ctx context.Context, r *serve.Request[serve.None]) (
 	if !isOrderID(id) {
 		return order.Order{}, orderNotFound(id)
 	}
-	account, err := f.upstreamAccount(ctx, r.Claims.AccountID, 2*f.config.CancelReserve)
+	account, err := f.account(ctx, r.Claims.AccountID)
 	if err != nil {
 		return order.Order{}, err
 	}
@@ -81,7 +81,7 @@ func (f *Function) getOrderByClientOrderID(ctx context.Context, r *serve.Request
 	if len(id) > maxClientOrderID || !printable(id) {
 		return order.Order{}, orderNotFound(id)
 	}
-	account, err := f.upstreamAccount(ctx, r.Claims.AccountID, 2*f.config.CancelReserve)
+	account, err := f.account(ctx, r.Claims.AccountID)
 	if err != nil {
 		return order.Order{}, err
 	}
@@ -101,15 +101,6 @@ func nativeOrder(found *alpaca.Order, id string, err error) (order.Order, error)
 
 func orderNotFound(id string) error {
 	return problem.OrderNotFound.New("the account has no order %.128q", id)
-}
-
-// upstreamAccount is the account of a call to Alpaca, with the call taken from the account's budget.
-func (f *Function) upstreamAccount(ctx context.Context, id string, reserve int) (vault.Account, error) {
-	account, err := f.account(ctx, id)
-	if err != nil {
-		return vault.Account{}, err
-	}
-	return account, f.takeUpstream(ctx, id, reserve)
 }
 
 // isOrderID reports whether id has the form of a UUID: anything else can't be an order, and is never put into a path.

@@ -43,7 +43,7 @@ func (f *Function) listOrders(ctx context.Context, r *serve.Request[serve.None])
 	if err != nil {
 		return Page{}, err
 	}
-	account, err := f.upstreamAccount(ctx, r.Claims.AccountID, 2*f.config.CancelReserve)
+	account, err := f.account(ctx, r.Claims.AccountID)
 	if err != nil {
 		return Page{}, err
 	}

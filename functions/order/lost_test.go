@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	orderfn "github.com/opitios-ai/alpaca-knative/functions/order"
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
 	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
@@ -95,6 +96,7 @@ func lookUpFailsToo(s *scene) {
 			s.t.Fatalf("%s: details %v, Retry-After %q", id, f.Details, answer.Header.Get("Retry-After"))
 		}
 		before := len(s.outbox())
+		s.forgive()
 		o := s.placed(s.place(`{"client_order_id":"` + id + `"}`)) // at once: nobody holds the intent
 		if o.OrderID != s.venue.accepted(keyID(s.account), id).ID || len(s.outbox()) != before+1 {
 			s.t.Fatalf("%s: got %s and %d events more", id, o.OrderID, len(s.outbox())-before)
@@ -129,6 +131,7 @@ func secondSubmitLimited(s *scene) {
 	if !s.intent("mine") {
 		s.t.Error("the intent of an order that may exist is gone")
 	}
+	s.forgive()
 	s.placed(s.place(`{"client_order_id":"mine"}`))
 	s.calls(3, 2)
 }
@@ -138,7 +141,7 @@ func secondSubmitOverBudget(s *scene) {
 	s.venue.fail(submit, resetBefore)
 	s.mustFail(s.place(`{"client_order_id":"mine"}`), problem.UpstreamTimeout)
 	s.calls(1, 1)
-	if err := s.redis.Del(s.t.Context(), store.UpstreamBucketKey(s.account)).Err(); err != nil { // a minute later
+	if err := s.redis.Del(s.t.Context(), store.UpstreamTakenKey(s.account, alpaca.APITrading)).Err(); err != nil { // a minute later
 		s.t.Fatal(err)
 	}
 	o := s.placed(s.place(`{"client_order_id":"mine"}`))

@@ -115,6 +115,7 @@ func (h *history) place(crash bool) {
 	answer := h.scene.place(with(h.t, body, `{"client_order_id":"`+id+`"}`))
 	h.spy.heal()
 	h.venue.heal()
+	h.forgive()
 	h.leased = h.leased || crash
 	k.asked[body] = true
 	h.judge(id, k, body, answer, crash, faulty)

@@ -33,6 +33,9 @@ type placement struct {
 	// upstream is how long Alpaca took so far, orderID the ID that it gave.
 	upstream time.Duration
 	orderID  string
+	// spent is the request at Alpaca that reserving the intent took, good for a send until paidUntil.
+	spent     alpaca.Spent
+	paidUntil time.Time
 	// given says that the caller chose the client order ID, or an event did.
 	given bool
 	// causation is the ID of the request or event that asks for the order.
@@ -100,6 +103,7 @@ func (f *Function) find(ctx context.Context, p *placement, by func(context.Conte
 func (f *Function) act(ctx context.Context, p *placement, r intent.Reservation) (order.Order, error) {
 	switch r.Outcome {
 	case intent.New:
+		p.spent, p.paidUntil = r.Upstream, f.Clock.Now().Add(bucket.PrepaidLife)
 		return f.begin(ctx, p, r.Token)
 	case intent.Resume:
 		return f.resume(ctx, p, r.Token)
@@ -121,11 +125,11 @@ func (f *Function) standing(p *placement, r intent.Reservation) error {
 		return problem.IdempotencyMismatch.New("this Idempotency-Key or client_order_id was used for another order").
 			With("client_order_id", p.request.ClientOrderID)
 	case intent.OrderLimit:
-		return problem.RateLimitExceeded.New("order limit of %d a minute exceeded", f.config.OrdersPerMinute).
-			With("limit", "orders").With("allowed", f.config.OrdersPerMinute).After(r.RetryAfter)
+		return problem.RateLimitExceeded.New("order limit of %d a minute exceeded", f.ordersPerMinute(p.account.ID)).
+			With("limit", "orders").With("allowed", f.ordersPerMinute(p.account.ID)).After(r.RetryAfter)
 	case intent.UpstreamLimit:
-		return problem.RateLimitExceeded.New("what Alpaca allows the account, %d requests a minute, is used up", f.config.TradingRequestsPerMinute).
-			With("limit", "alpaca").With("allowed", f.config.TradingRequestsPerMinute).After(r.RetryAfter)
+		return problem.RateLimitExceeded.New("what Alpaca allows the account, %d requests a minute, is used up", r.Upstream.Limit).
+			With("limit", "alpaca").With("allowed", r.Upstream.Limit).After(r.RetryAfter)
 	default:
 		return problem.Internal.New("internal error").Because(errors.New("unknown outcome " + string(r.Outcome)))
 	}
@@ -147,7 +151,7 @@ func (f *Function) begin(ctx context.Context, p *placement, token int64) (order.
 func (f *Function) submit(ctx context.Context, p *placement, token int64) (order.Order, error) {
 	// A client that hangs up must not leave the order half-done: it is finished, and a repeat gets the answer.
 	ctx = context.WithoutCancel(ctx)
-	placed, err := f.send(ctx, p)
+	placed, err := f.send(alpaca.Prepaid(ctx, p.spent, p.paidUntil), p)
 	switch {
 	case errors.Is(err, alpaca.ErrOutcomeUnknown), errors.Is(err, alpaca.ErrDuplicateClientOrderID):
 		// A duplicate proves that an order with this ID exists: ours, if we lost all memory of having sent it.

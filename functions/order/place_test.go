@@ -65,6 +65,14 @@ func (s *scene) remaining(r reply) int {
 	return n
 }
 
+// forgive lets the time pass for which a 429 keeps an account from Alpaca.
+func (b *bench) forgive() {
+	b.t.Helper()
+	if err := b.redis.Del(b.t.Context(), store.UpstreamSaidKey(b.account, alpaca.APITrading)).Err(); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // intent reports whether the account's intent with this client order ID is still there.
 func (s *scene) intent(clientOrderID string) bool {
 	s.t.Helper()
@@ -243,6 +251,7 @@ func upstreamRateLimit(s *scene) {
 		s.t.Fatalf("Retry-After %q, intent kept: %v", answer.Header.Get("Retry-After"), s.intent("mine"))
 	}
 	s.mustTell()
+	s.forgive()
 	o := s.placed(s.place(`{"client_order_id":"mine"}`))
 	s.calls(2, 0)
 	s.mustTell("accepted " + o.OrderID + ":accepted")
@@ -286,7 +295,7 @@ func usedElsewhere(s *scene) {
 func orderLimit(s *scene) {
 	s.placed(s.place(`{}`))
 	s.placed(s.place(`{}`))
-	upstream := s.redis.Get(s.t.Context(), store.UpstreamBucketKey(s.account)).Val()
+	upstream := s.redis.LLen(s.t.Context(), store.UpstreamTakenKey(s.account, alpaca.APITrading)).Val()
 	answer := s.place(`{"client_order_id":"third"}`)
 	f := s.mustFail(answer, problem.RateLimitExceeded)
 	if f.Details["limit"] != "orders" || answer.Header.Get("Retry-After") == "" {
@@ -295,8 +304,8 @@ func orderLimit(s *scene) {
 	if h := answer.Header; h.Get("X-Ratelimit-Limit") != "2" || h.Get("X-Ratelimit-Remaining") != "0" || h.Get("X-Ratelimit-Reset") == "" {
 		s.t.Errorf("headers %v", h)
 	}
-	if after := s.redis.Get(s.t.Context(), store.UpstreamBucketKey(s.account)).Val(); after != upstream || upstream == "" {
-		s.t.Errorf("the upstream bucket went from %s to %s", upstream, after)
+	if after := s.redis.LLen(s.t.Context(), store.UpstreamTakenKey(s.account, alpaca.APITrading)).Val(); after != upstream || upstream == 0 {
+		s.t.Errorf("the upstream requests went from %d to %d", upstream, after)
 	}
 	if s.intent("third") {
 		s.t.Error("a refused order left its intent")

@@ -100,11 +100,8 @@ func checkChange(r *order.ReplaceRequest) error {
 // prepareReplacement reads the order that is to be replaced, refuses what Alpaca would refuse, and makes p the order that
 // the change leads to, which the checks of new orders apply to.
 func (f *Function) prepareReplacement(ctx context.Context, p *placement) error {
-	if err := f.takeUpstream(ctx, p.account.ID, f.config.CancelReserve); err != nil {
-		return err
-	}
 	started := f.Clock.Now()
-	old, err := f.Alpaca.OrderByID(ctx, p.account.Credentials, p.replaces.OrderID, false)
+	old, err := f.Alpaca.OrderByID(alpaca.WithPriority(ctx, alpaca.PriorityOrder), p.account.Credentials, p.replaces.OrderID, false)
 	f.upstreamSince(p, started)
 	if errors.Is(err, alpaca.ErrNotFound) {
 		return orderNotFound(p.replaces.OrderID)

@@ -203,7 +203,11 @@ func sweepPassesTheStuck(s *scene) {
 	o := s.placed(s.die(1, `{"client_order_id":"mine"}`))
 	s.elapse()
 	gone := s.sameShard()
-	intents := intent.NewStore(s.redis, intent.Config{Orders: plenty(), Upstream: plenty(), Lease: time.Millisecond})
+	intents := intent.NewStore(s.redis, intent.Config{
+		Limits: func(string) intent.Limits {
+			return intent.Limits{Orders: plenty(), Upstream: bucket.Allowance{Limit: 1000}}
+		}, Window: time.Minute, Lease: time.Millisecond,
+	})
 	for i := range 120 {
 		id := intent.ID{AccountID: gone, ClientOrderID: fmt.Sprint("stuck-", i)}
 		got, err := intents.Reserve(s.t.Context(), intent.Request{ID: id, Fingerprint: "f", Body: []byte("{}")})

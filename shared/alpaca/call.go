@@ -57,6 +57,10 @@ func (c *Client) do(ctx context.Context, r call, result any) error {
 }
 
 func (c *Client) attempt(ctx context.Context, r call, payload []byte, result any) error {
+	spending, spent, err := c.pay(ctx, r)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	track := &sending{}
@@ -72,7 +76,9 @@ func (c *Client) attempt(ctx context.Context, r call, payload []byte, result any
 		return c.log(r, started, 0, lost(r, track.impossible(), cause(ctx, err)))
 	}
 	defer func() { _ = response.Body.Close() }()
-	return c.log(r, started, response.StatusCode, c.answer(ctx, r, response, result))
+	limit := parseRateLimit(r.api, response.Header)
+	c.deps.Budget.Answered(ctx, spending, spent, limit, response.StatusCode)
+	return c.log(r, started, response.StatusCode, c.answer(ctx, r, response, limit, result))
 }
 
 // request builds the request without its body. The URL is put together by hand because the base is known to be good.
@@ -99,8 +105,7 @@ func (c *Client) request(ctx context.Context, r call) *http.Request {
 	return request.WithContext(withOpener(ctx, r.cred.AccountID))
 }
 
-func (c *Client) answer(ctx context.Context, r call, response *http.Response, result any) error {
-	limit := c.observe(r, response)
+func (c *Client) answer(ctx context.Context, r call, response *http.Response, limit RateLimit, result any) error {
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		return c.refusal(r, response, limit)
 	}
@@ -115,15 +120,6 @@ func (c *Client) answer(ctx context.Context, r call, response *http.Response, re
 		return unusable(r, response, err)
 	}
 	return nil
-}
-
-// observe reports the rate limit that the answer carries.
-func (c *Client) observe(r call, response *http.Response) RateLimit {
-	limit := parseRateLimit(r.api, response.Header)
-	if limit.Known() {
-		c.deps.OnRateLimit(r.cred.KeyID, limit)
-	}
-	return limit
 }
 
 // log writes one debug line a request and returns err. Neither the query nor a body is logged.

@@ -58,8 +58,8 @@ type Dependencies struct {
 	Logger     *zap.Logger
 	Registerer prometheus.Registerer
 	Clock      clock.Clock
-	// OnRateLimit is called, on the calling goroutine, after every answer that carries rate-limit headers.
-	OnRateLimit func(keyID string, limit RateLimit)
+	// Budget is what every request is taken from.
+	Budget Budget
 }
 
 func (d Dependencies) withDefaults() Dependencies {
@@ -69,8 +69,8 @@ func (d Dependencies) withDefaults() Dependencies {
 	if d.Clock == nil {
 		d.Clock = clock.System{}
 	}
-	if d.OnRateLimit == nil {
-		d.OnRateLimit = func(string, RateLimit) {}
+	if d.Budget == nil {
+		d.Budget = unlimited{}
 	}
 	return d
 }

@@ -30,6 +30,8 @@ type upstream struct {
 	requests atomic.Int64
 	mu       sync.Mutex
 	limits   []RateLimit
+	spent    []Spending
+	broke    error // what Take answers
 }
 
 func startUpstream(t *testing.T, handler http.HandlerFunc) *upstream {
@@ -50,13 +52,26 @@ func (u *upstream) client(t *testing.T, change ...func(*Config)) *Client {
 		apply(&cfg)
 	}
 	return newTestClient(t, cfg, Dependencies{
-		Clock: clock.NewFake(testNow),
-		OnRateLimit: func(_ string, limit RateLimit) {
-			u.mu.Lock()
-			defer u.mu.Unlock()
-			u.limits = append(u.limits, limit)
-		},
+		Clock:  clock.NewFake(testNow),
+		Budget: u,
 	})
+}
+
+// Take pays for every request.
+func (u *upstream) Take(_ context.Context, spending Spending) (Spent, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.spent = append(u.spent, spending)
+	return Spent{At: 1}, u.broke
+}
+
+// Answered notes what an answer said of the limit.
+func (u *upstream) Answered(_ context.Context, _ Spending, _ Spent, limit RateLimit, _ int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if limit.Known() {
+		u.limits = append(u.limits, limit)
+	}
 }
 
 func newTestClient(t *testing.T, cfg Config, deps Dependencies) *Client {

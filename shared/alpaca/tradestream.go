@@ -26,6 +26,8 @@ var (
 	ErrMalformedEvent = errors.New("alpaca: malformed trade event")
 )
 
+const tradeEventsPath = "/v2/events/trades"
+
 var errOpenTimeout = fmt.Errorf("trade event stream did not open in time: %w", context.DeadlineExceeded)
 
 // TradeEventsQuery says where the stream begins: after the event SinceID (a ULID), at the time Since, or, when both
@@ -62,7 +64,7 @@ func (c *Client) TradeEvents(ctx context.Context, cred Credentials, query TradeE
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := call{cred: cred, api: APITrading, method: http.MethodGet, path: "/v2/events/trades", query: values}
+	r := call{cred: cred, api: APITrading, method: http.MethodGet, path: tradeEventsPath, query: values}
 	response, err := c.openStream(ctx, cancel, r)
 	if err != nil {
 		return err
@@ -72,6 +74,10 @@ func (c *Client) TradeEvents(ctx context.Context, cred Credentials, query TradeE
 }
 
 func (c *Client) openStream(ctx context.Context, cancel context.CancelCauseFunc, r call) (*http.Response, error) {
+	spending, spent, err := c.pay(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	started := c.deps.Clock.Now()
 	tooLate := time.AfterFunc(c.config.Timeout, func() { cancel(errOpenTimeout) })
 	defer tooLate.Stop()
@@ -81,7 +87,8 @@ func (c *Client) openStream(ctx context.Context, cancel context.CancelCauseFunc,
 	if err != nil {
 		return nil, c.log(r, started, 0, lost(r, true, cause(ctx, err)))
 	}
-	limit := c.observe(r, response)
+	limit := parseRateLimit(r.api, response.Header)
+	c.deps.Budget.Answered(ctx, spending, spent, limit, response.StatusCode)
 	if response.StatusCode != http.StatusOK {
 		defer func() { _ = response.Body.Close() }()
 		return nil, c.log(r, started, response.StatusCode, c.refusal(r, response, limit))

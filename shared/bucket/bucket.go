@@ -38,8 +38,8 @@ type Grant struct {
 
 // Bucket takes tokens in Redis. Safe for concurrent use.
 type Bucket struct {
-	client redis.Scripter
-	take   *redis.Script
+	client       redis.Scripter
+	take, refund *redis.Script
 }
 
 // New returns a Bucket on client.
@@ -47,7 +47,21 @@ func New(client redis.Scripter) *Bucket {
 	return &Bucket{client: client, take: store.NewScript(`
 local granted, remaining, reset, wait = gcra(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]),
   tonumber(ARGV[4]), tonumber(ARGV[5]), now_us(), 0)
-return {granted, remaining, reset, wait}`)}
+return {granted, remaining, reset, wait}`), refund: store.NewScript(`
+local now, tat = now_us(), tonumber(redis.call('GET', KEYS[1]) or '')
+if not tat or tat <= now then return 0 end
+tat = tat - tonumber(ARGV[3]) * tonumber(ARGV[2]) / tonumber(ARGV[1])
+if tat <= now then return redis.call('DEL', KEYS[1]) end
+redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000) + 1000)
+return 1`)}
+}
+
+// Refund gives tokens that were taken, and not used, back to the bucket at key. It never holds more than its limit.
+func (b *Bucket) Refund(ctx context.Context, key string, rate Rate, tokens int) error {
+	if err := b.refund.Run(ctx, b.client, []string{key}, rate.Limit, rate.Period.Microseconds(), tokens).Err(); err != nil {
+		return fmt.Errorf("refund %d to %s: %w", tokens, key, err)
+	}
+	return nil
 }
 
 // Take takes cost tokens from the bucket at key, all or none. reserve tokens are left for callers that pass a

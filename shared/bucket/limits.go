@@ -34,7 +34,7 @@ const (
 // reads go on, and no limit is lifted. Safe for concurrent use.
 type Limits struct {
 	bucket *Bucket
-	rates  map[string]Rate
+	rates  func(scope, subject string) (Rate, bool)
 	clock  clock.Clock
 	logger *zap.Logger
 	away   atomic.Int64 // Unix nanoseconds until which Redis is not asked
@@ -52,20 +52,21 @@ type lease struct {
 	mu      sync.Mutex
 	tokens  int
 	grant   Grant
+	rate    Rate // of the tokens
 	expires time.Time
 	denied  time.Time // until then the bucket is known to be empty
 	local   time.Time // theoretical arrival time of the fallback
 	used    time.Time
 }
 
-// NewLimits returns limits with the given rate for each scope.
-func NewLimits(bucket *Bucket, rates map[string]Rate, clk clock.Clock, logger *zap.Logger) *Limits {
+// NewLimits returns limits with the rate that rates has for a scope and subject; it is asked for every request.
+func NewLimits(bucket *Bucket, rates func(scope, subject string) (Rate, bool), clk clock.Clock, logger *zap.Logger) *Limits {
 	return &Limits{bucket: bucket, rates: rates, clock: clk, logger: logger, subjects: make(map[subjectKey]*lease)}
 }
 
 // Take takes one token of scope for subject.
 func (l *Limits) Take(ctx context.Context, scope, subject string) (serve.Decision, error) {
-	rate, ok := l.rates[scope]
+	rate, ok := l.rates(scope, subject)
 	if !ok {
 		return serve.Decision{}, fmt.Errorf("no rate limit named %q", scope)
 	}
@@ -85,12 +86,14 @@ func (l *Limits) Take(ctx context.Context, scope, subject string) (serve.Decisio
 	if now.UnixNano() < l.away.Load() {
 		return held.fallback(rate, now), nil
 	}
-	grant, err := l.bucket.Lease(ctx, store.BucketKey(subject, scope), rate, rate.in(leaseSpan))
+	asked, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	grant, err := l.bucket.Lease(asked, store.BucketKey(subject, scope), rate, rate.in(leaseSpan))
 	if err != nil {
 		l.noteAway(ctx, now, err)
 		return held.fallback(rate, now), nil
 	}
-	held.grant = grant
+	held.grant, held.rate = grant, rate
 	if grant.Granted == 0 {
 		held.tokens, held.denied = 0, now.Add(grant.RetryAfter)
 		return held.decision(rate, false), nil
@@ -106,6 +109,28 @@ func (l *Limits) noteAway(ctx context.Context, now time.Time, err error) {
 	}
 	l.away.Store(now.Add(askAgain).UnixNano())
 	l.logger.Warn("rate limits from the local share: redis is away", zap.Error(err))
+}
+
+// Refund gives the leased tokens that were not spent back to their buckets, so that those who stay have them; the next
+// request leases anew.
+func (l *Limits) Refund(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.clock.Now()
+	for key, held := range l.subjects {
+		held.mu.Lock()
+		tokens, rate := held.tokens, held.rate
+		spendable := now.Before(held.expires)
+		held.tokens = 0
+		held.mu.Unlock()
+		if tokens == 0 || !spendable {
+			continue
+		}
+		if err := l.bucket.Refund(ctx, store.BucketKey(key.subject, key.scope), rate, tokens); err != nil {
+			return err // Redis is away: the others would fail as well
+		}
+	}
+	return nil
 }
 
 func (h *lease) decision(rate Rate, allowed bool) serve.Decision {

@@ -29,7 +29,7 @@ type instance struct {
 func newInstance(client redis.UniversalClient, rate bucket.Rate) *instance {
 	counter, clk := new(commands), clock.NewFake(time.Date(2026, 11, 23, 14, 30, 0, 0, time.UTC))
 	client.AddHook(counter)
-	return &instance{bucket.NewLimits(bucket.New(client), map[string]bucket.Rate{scope: rate}, clk, zap.NewNop()), clk, counter}
+	return &instance{bucket.NewLimits(bucket.New(client), func(name, _ string) (bucket.Rate, bool) { return rate, name == scope }, clk, zap.NewNop()), clk, counter}
 }
 
 func (i *instance) take(t testing.TB) serve.Decision {
@@ -271,4 +271,22 @@ func (f *failure) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 
 func (f *failure) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
+}
+
+// TestRefundGivesBackWhatWasNotSpent: the instances that stay may spend what one that goes has leased.
+func TestRefundGivesBackWhatWasNotSpent(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, _ func(time.Duration)) {
+		rate := bucket.Rate{Limit: 120_000, Period: 10 * time.Minute} // a lease of ten
+		going, staying := newInstance(client, rate), newInstance(client, rate)
+		going.take(t)
+		if err := going.Refund(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := staying.take(t); got.Remaining < rate.Limit-2 {
+			t.Fatalf("%+v after a refund", got)
+		}
+		if err := going.Refund(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
 }

@@ -17,7 +17,7 @@ func TestResumedIntentIsFollowedAgain(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, advance func(time.Duration)) {
 		rate := bucket.Rate{Limit: 100, Period: time.Minute}
-		intents := intent.NewStore(client, intent.Config{Orders: rate, Upstream: rate, Lease: 50 * time.Millisecond})
+		intents := intent.NewStore(client, intent.Config{Limits: limits(rate, rate.Limit, 0), Window: rate.Period, Lease: 50 * time.Millisecond})
 		r := intent.Request{ID: intent.ID{AccountID: "followed", ClientOrderID: "c"}, Fingerprint: "f", Body: []byte("{}")}
 		if got, err := intents.Reserve(t.Context(), r); err != nil || got.Outcome != intent.New {
 			t.Fatalf("%+v, %v", got, err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/bucket"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
 )
@@ -80,12 +81,18 @@ const (
 	OutboxBound = 100_000
 )
 
-// Config are the limits of the order path; Orders and Upstream are required.
+// Limits are what an account may do: by its own order limit, and by what Alpaca allows it.
+type Limits struct {
+	Orders   bucket.Rate
+	Upstream bucket.Allowance
+}
+
+// Config are the limits of the order path; Limits and Window are required.
 type Config struct {
-	// Orders is the account's own order limit, Upstream what Alpaca allows the account.
-	Orders, Upstream bucket.Rate
-	// UpstreamReserve is how many upstream tokens orders leave for cancels.
-	UpstreamReserve int
+	// Limits returns what the account may do. It is called for every order.
+	Limits func(accountID string) Limits
+	// Window is the span of what Alpaca allows: bucket.Upstream's.
+	Window time.Duration
 	// Lease is how long an owner has the intent without a Hold; 0 is 15 s, longer than any upstream call.
 	Lease time.Duration
 	// Replicas is how many replicas of Redis must have an intent before it may be acted on; 0 does not wait for any.
@@ -166,6 +173,8 @@ type Reservation struct {
 	Orders bucket.Grant
 	// RetryAfter is how long to wait for InProgress and the limits.
 	RetryAfter time.Duration
+	// Upstream is the request at Alpaca that was taken for a new intent.
+	Upstream alpaca.Spent
 }
 
 // Reserve takes from both buckets and writes the intent down, or reports what stands in the way; one round trip. It
@@ -184,19 +193,21 @@ func (s *Store) find(ctx context.Context, r Request, dry int) (Reservation, erro
 	if r.IdempotencyKey != "" {
 		alias, hasKey = store.IdempotencyKey(r.AccountID, r.IdempotencyKey), 1
 	}
-	orders, reserve := 1, s.config.UpstreamReserve
+	limits := s.config.Limits(r.AccountID)
+	orders, reserve := 1, limits.Upstream.Reserve
 	if r.Exit {
 		orders, reserve = 0, 0
 	}
 	shard := store.Shard(r.AccountID)
 	keys := []string{
-		r.key(), alias, store.BucketKey(r.AccountID, "orders"), store.UpstreamBucketKey(r.AccountID),
+		r.key(), alias, store.BucketKey(r.AccountID, "orders"),
+		store.UpstreamTakenKey(r.AccountID, alpaca.APITrading), store.UpstreamSaidKey(r.AccountID, alpaca.APITrading),
 		store.UnsettledKey(shard), store.ActiveAccountsKey(shard),
 	}
 	reserved, replicas := s.write(ctx, s.reserve, keys,
 		r.Fingerprint, r.ClientOrderID, hasKey, s.config.Lease.Milliseconds(), s.config.Life.Milliseconds(),
-		s.config.Orders.Limit, s.config.Orders.Period.Microseconds(),
-		s.config.Upstream.Limit, s.config.Upstream.Period.Microseconds(), reserve,
+		limits.Orders.Limit, limits.Orders.Period.Microseconds(),
+		limits.Upstream.Limit, limits.Upstream.Cap, s.config.Window.Microseconds(), reserve,
 		r.Body, r.AccountID, r.member(), store.ActiveAccountsChannel(), orders, r.IdempotencyKey, rand.Text(), dry)
 	values, err := reserved.Slice()
 	if err != nil {
@@ -209,14 +220,21 @@ func (s *Store) find(ctx context.Context, r Request, dry int) (Reservation, erro
 	return reservation, nil
 }
 
-// reservationOf reads the eight values that reserve.lua returns.
+// reservationOf reads what reserve.lua returns.
 func reservationOf(values []any) Reservation {
 	text := func(i int) string { s, _ := values[i].(string); return s }
-	number := func(i int) int64 { n, _ := values[i].(int64); return n }
+	number := func(i int) int64 {
+		if i >= len(values) { // the last two are a new intent's
+			return 0
+		}
+		n, _ := values[i].(int64)
+		return n
+	}
 	grant := bucket.GrantOf([]int64{number(4), number(5), number(6), number(7)})
 	return Reservation{
 		Outcome: Outcome(text(0)), Token: number(1), State: State(text(2)), Result: []byte(text(3)),
 		Orders: grant, RetryAfter: grant.RetryAfter,
+		Upstream: alpaca.Spent{Remaining: int(number(8)), Limit: int(number(9)), At: number(1)},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/bucket"
 	"github.com/opitios-ai/alpaca-knative/shared/intent"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
@@ -22,7 +23,7 @@ func slow(limit int) bucket.Rate {
 }
 
 func wide() intent.Config {
-	return intent.Config{Orders: slow(1000), Upstream: slow(1000), Lease: long}
+	return intent.Config{Limits: limits(slow(1000), 1000, 0), Window: slow(1000).Period, Lease: long}
 }
 
 func order(clientOrderID, body string) intent.Request {
@@ -218,7 +219,7 @@ func TestLimitsTakeBothOrNone(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, client redis.UniversalClient, _ func(time.Duration)) {
-				config := intent.Config{Orders: slow(test.orders), Upstream: slow(test.upstream), UpstreamReserve: test.reserve}
+				config := intent.Config{Limits: limits(slow(test.orders), test.upstream, test.reserve), Window: slow(1).Period}
 				s := intent.NewStore(client, config)
 				for i := range test.admitted {
 					mustReserve(t, s, order(strconv.Itoa(i), "buy"), intent.New)
@@ -229,16 +230,13 @@ func TestLimitsTakeBothOrNone(t *testing.T) {
 						t.Fatalf("%+v", got)
 					}
 				}
-				b := bucket.New(client)
-				for key, want := range map[string]struct {
-					rate bucket.Rate
-					left int
-				}{
-					store.BucketKey(account, "orders"): {config.Orders, test.ordersLeft}, store.UpstreamBucketKey(account): {config.Upstream, test.upstreamLeft},
-				} {
-					if got, err := b.Lease(t.Context(), key, want.rate, 100); got.Granted != want.left || err != nil {
-						t.Errorf("%s has %d tokens left, want %d, %v", key, got.Granted, want.left, err)
-					}
+				key := store.BucketKey(account, "orders")
+				if got, err := bucket.New(client).Lease(t.Context(), key, slow(test.orders), 100); got.Granted != test.ordersLeft || err != nil {
+					t.Errorf("%d tokens are left, want %d, %v", got.Granted, test.ordersLeft, err)
+				}
+				taken := client.LLen(t.Context(), store.UpstreamTakenKey(account, alpaca.APITrading)).Val()
+				if got := test.upstream - int(taken); got != test.upstreamLeft {
+					t.Errorf("%d requests are left, want %d", got, test.upstreamLeft)
 				}
 				left := client.Exists(t.Context(), store.IntentKey(account, "over")).Val() + client.Exists(t.Context(), store.IdempotencyKey(account, "k")).Val()
 				if n := client.ZCard(t.Context(), store.UnsettledKey(store.Shard(account))).Val(); left != 0 || int(n) != test.admitted {

@@ -25,7 +25,7 @@ const (
 func plenty() bucket.Rate { return bucket.Rate{Limit: 1000, Period: 1000 * time.Hour} }
 
 func newStore(client redis.UniversalClient, lease time.Duration) *intent.Store {
-	return intent.NewStore(client, intent.Config{Orders: plenty(), Upstream: plenty(), UpstreamReserve: 10, Lease: lease})
+	return intent.NewStore(client, intent.Config{Limits: limits(plenty(), plenty().Limit, 10), Window: plenty().Period, Lease: lease})
 }
 
 func named(clientOrderID string) intent.ID {
@@ -89,4 +89,11 @@ func abandoned(t testing.TB, s *intent.Store) []intent.Abandoned {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// limits are the same for every account.
+func limits(orders bucket.Rate, upstream, reserve int) func(string) intent.Limits {
+	return func(string) intent.Limits {
+		return intent.Limits{Orders: orders, Upstream: bucket.Allowance{Limit: upstream, Reserve: reserve}}
+	}
 }

@@ -1,14 +1,15 @@
--- KEYS: intent, idempotency alias (the intent again if there is no key), order bucket, upstream bucket,
---       unsettled intents of the shard, active accounts of the shard
+-- KEYS: intent, idempotency alias (the intent again if there is no key), order bucket, what was taken of
+--       Alpaca's limit, what Alpaca said of it, unsettled intents of the shard, active accounts of the shard
 -- ARGV: fingerprint, client order ID, has idempotency key, lease ms, life ms,
---       order limit, order period us, upstream limit, upstream period us, upstream reserve,
+--       order limit, order period us, upstream limit, upstream cap, upstream window us, upstream reserve,
 --       request, account, member of the unsettled set, channel of active accounts,
 --       tokens to take from the order bucket: 1, or 0 for a way out of a position,
 --       idempotency key, this attempt's name, 1 to write nothing and only tell what would be found
--- Returns outcome, token, state, result, and gcra's four numbers of the order bucket (or wait in microseconds).
+-- Returns outcome, token, state, result, gcra's four numbers of the order bucket (or wait in microseconds), and for a
+-- new intent, whose token is when it was taken, what is left of Alpaca's limit and that limit.
 local now = now_us()
 local now_ms = math.floor(now / 1000)
-local dry = tonumber(ARGV[18])
+local dry = tonumber(ARGV[19])
 local lease_ms, life_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 -- What a caller that is not charged sees.
 local _, left, reset = gcra(KEYS[3], tonumber(ARGV[6]), tonumber(ARGV[7]), 0, 0, 0, now, 1)
@@ -24,14 +25,14 @@ end
 
 -- From here on the account may have fills to wait for, also if this process dies before it hears of the order.
 local function follow_fills()
-  redis.call('ZADD', KEYS[6], now_ms, ARGV[12])
-  redis.call('PUBLISH', ARGV[14], ARGV[12])
+  redis.call('ZADD', KEYS[7], now_ms, ARGV[13])
+  redis.call('PUBLISH', ARGV[15], ARGV[13])
 end
 
 local found = redis.call('HMGET', KEYS[1], 'state', 'fingerprint', 'token', 'lease', 'result', 'attempt')
 if found[1] then
   -- The client sends a command again when its answer is lost: that is not somebody else at work.
-  if found[1] == 'reserved' and found[6] == ARGV[17] then
+  if found[1] == 'reserved' and found[6] == ARGV[18] then
     return {'reserved', tonumber(found[3]), 'reserved', '', 1, left, reset, 0}
   end
   if found[2] ~= ARGV[1] then return {'mismatch', 0, found[1], '', 0, left, reset, 0} end
@@ -44,25 +45,28 @@ if found[1] then
   if dry ~= 0 then return {'resume', 0, found[1], '', 0, left, reset, 0} end
   local token = redis.call('HINCRBY', KEYS[1], 'token', 1)
   redis.call('HSET', KEYS[1], 'lease', now_ms + lease_ms, 'attempt', '')
-  redis.call('ZADD', KEYS[5], now_ms + lease_ms, ARGV[13])
+  redis.call('ZADD', KEYS[6], now_ms + lease_ms, ARGV[14])
   follow_fills() -- the account may have been left as idle since
   return {'resume', token, found[1], '', 0, left, reset, 0}
 end
 
--- Both buckets or none: look at the upstream bucket first, take from it only when the order bucket granted.
-local upstream, _, _, upstream_wait = gcra(KEYS[4], tonumber(ARGV[8]), tonumber(ARGV[9]), 1, tonumber(ARGV[10]), 0, now, 1)
-if upstream == 0 then return {'upstream_limit', 0, '', '', 0, left, reset, upstream_wait} end
-local wanted = tonumber(ARGV[15])
+-- Both or none: look at Alpaca's limit first, take from it only when the order bucket granted.
+local function upstream(look)
+  return window_take(KEYS[4], KEYS[5], tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), 1, tonumber(ARGV[11]), now, look)
+end
+local allowed, _, _, upstream_wait, whole, upstream_limit = upstream(1)
+if allowed == 0 then return {'upstream_limit', 0, '', '', 0, left, reset, upstream_wait, whole, upstream_limit} end
+local wanted = tonumber(ARGV[16])
 local granted, remaining, full, wait = gcra(KEYS[3], tonumber(ARGV[6]), tonumber(ARGV[7]), wanted, 0, 0, now, dry)
 if granted < wanted then return {'order_limit', 0, '', '', 0, remaining, full, wait} end
 if dry ~= 0 then return {'reserved', 0, '', '', granted, remaining, full, 0} end
-gcra(KEYS[4], tonumber(ARGV[8]), tonumber(ARGV[9]), 1, tonumber(ARGV[10]), 0, now, 0)
+_, _, _, _, whole, upstream_limit = upstream(0)
 
 -- The first token is the time, so that an intent that was forgotten, or lost with Redis, never gets a former token again.
 redis.call('HSET', KEYS[1], 'state', 'reserved', 'fingerprint', ARGV[1], 'token', string.format('%.0f', now),
-  'lease', now_ms + lease_ms, 'request', ARGV[11], 'key', ARGV[16], 'attempt', ARGV[17])
+  'lease', now_ms + lease_ms, 'request', ARGV[12], 'key', ARGV[17], 'attempt', ARGV[18])
 redis.call('PEXPIRE', KEYS[1], life_ms)
 remember_key()
-redis.call('ZADD', KEYS[5], now_ms + lease_ms, ARGV[13])
+redis.call('ZADD', KEYS[6], now_ms + lease_ms, ARGV[14])
 follow_fills()
-return {'reserved', now, 'reserved', '', granted, remaining, full, 0}
+return {'reserved', now, 'reserved', '', granted, remaining, full, 0, whole, upstream_limit}

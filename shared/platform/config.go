@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/opitios-ai/alpaca-knative/shared/bucket"
 	"github.com/opitios-ai/alpaca-knative/shared/config"
 )
 
@@ -46,11 +45,17 @@ type Config struct {
 	// UpstreamTimeout bounds one call to Alpaca.
 	UpstreamTimeout time.Duration `env:"UPSTREAM_TIMEOUT" envDefault:"5s"`
 
+	// ControlsFile sets limits and risk controls for all accounts and for each, taken over within a second of a change; empty sets none beyond what is here.
+	ControlsFile string `env:"CONTROLS_FILE"`
+	// RequestsPerSecond is the native API's limit over all accounts and instances.
+	RequestsPerSecond int `env:"REQUESTS_PER_SECOND" envDefault:"10000"`
 	// The limits of the native API, each for one account.
 	QuotesPerSecond       int `env:"QUOTES_PER_SECOND" envDefault:"100"`
 	OrdersPerMinute       int `env:"ORDERS_PER_MINUTE" envDefault:"60"`
 	AccountReadsPerMinute int `env:"ACCOUNT_READS_PER_MINUTE" envDefault:"120"`
-	// TradingRequestsPerMinute is what Alpaca allows one account; CancelReserve is the part kept for cancels.
+	// DataRequestsPerMinute is what Alpaca allows the market-data requests of one account, until its answers say otherwise: 200 on the free plan.
+	DataRequestsPerMinute int `env:"ALPACA_DATA_REQUESTS_PER_MINUTE" envDefault:"200"`
+	// TradingRequestsPerMinute is what Alpaca allows one account, until its answers say otherwise; CancelReserve is the part kept for cancels.
 	TradingRequestsPerMinute int `env:"ALPACA_TRADING_REQUESTS_PER_MINUTE" envDefault:"200"`
 	CancelReserve            int `env:"CANCEL_RESERVE" envDefault:"20"`
 }
@@ -70,6 +75,7 @@ func (c *Config) Validate() error {
 		{"QUOTES_PER_SECOND", int64(c.QuotesPerSecond)}, {"ORDERS_PER_MINUTE", int64(c.OrdersPerMinute)},
 		{"ACCOUNT_READS_PER_MINUTE", int64(c.AccountReadsPerMinute)},
 		{"ALPACA_TRADING_REQUESTS_PER_MINUTE", int64(c.TradingRequestsPerMinute)},
+		{"ALPACA_DATA_REQUESTS_PER_MINUTE", int64(c.DataRequestsPerMinute)}, {"REQUESTS_PER_SECOND", int64(c.RequestsPerSecond)},
 		{"UPSTREAM_TIMEOUT", int64(c.UpstreamTimeout)}, {"STOP_TIMEOUT", int64(c.StopTimeout)},
 		{"DRAIN_QUIET_PERIOD", int64(c.DrainQuietPeriod)}, {"TOKEN_LIFE", int64(c.TokenLife)},
 	}
@@ -85,30 +91,4 @@ func (c *Config) Validate() error {
 		return errors.New("JWT_SECRET or JWT_KEYS_FILE: one is required")
 	}
 	return nil
-}
-
-// OrderRate is the account's own order limit.
-func (c *Config) OrderRate() bucket.Rate {
-	return bucket.Rate{Limit: c.OrdersPerMinute, Period: time.Minute}
-}
-
-// UpstreamRate is what Alpaca allows the account.
-func (c *Config) UpstreamRate() bucket.Rate {
-	return bucket.Rate{Limit: c.TradingRequestsPerMinute, Period: time.Minute}
-}
-
-// The scopes of the rate limits that the router takes.
-const (
-	LimitQuotes  = "quotes"
-	LimitAccount = "account"
-	LimitTokens  = "tokens"
-)
-
-// rates are the limits by scope. Tokens are asked for by address: a wrong secret can be tried ten times a second.
-func (c *Config) rates() map[string]bucket.Rate {
-	return map[string]bucket.Rate{
-		LimitQuotes:  {Limit: c.QuotesPerSecond, Period: time.Second},
-		LimitAccount: {Limit: c.AccountReadsPerMinute, Period: time.Minute},
-		LimitTokens:  {Limit: 600, Period: time.Minute},
-	}
 }

@@ -70,10 +70,7 @@ func TestConfigDefaults(t *testing.T) {
 	if cfg.Address() != "[::1]:8080" || cfg.Base().StopTimeout != 4*time.Second || cfg.TokenLife != 24*time.Hour {
 		t.Errorf("%s, %s, %s", cfg.Address(), cfg.StopTimeout, cfg.TokenLife)
 	}
-	if rate := cfg.OrderRate(); rate.Limit != 60 || rate.Period != time.Minute {
-		t.Errorf("orders %+v", rate)
-	}
-	if rate := cfg.UpstreamRate(); rate.Limit != 200 || rate.Period != time.Minute {
-		t.Errorf("upstream %+v", rate)
+	if cfg.OrdersPerMinute != 60 || cfg.TradingRequestsPerMinute != 200 || cfg.DataRequestsPerMinute != 200 || cfg.RequestsPerSecond != 10_000 {
+		t.Errorf("limits %+v", cfg)
 	}
 }

@@ -6,8 +6,6 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/hours"
-	"github.com/opitios-ai/alpaca-knative/shared/problem"
-	"github.com/opitios-ai/alpaca-knative/shared/store"
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
 )
 
@@ -38,20 +36,11 @@ func (m marketClock) Calendar(ctx context.Context, start, end time.Time) ([]alpa
 	return m.platform.Alpaca.Calendar(ctx, account.Credentials, start, end)
 }
 
-// account is the account to ask with, one call taken from its budget. The clock can wait: it leaves twice what is kept
-// for cancels.
+// account is the account to ask with.
 func (m marketClock) account(ctx context.Context) (vault.Account, error) {
 	accounts, err := m.platform.Accounts.MarketData(ctx)
 	if err != nil {
 		return vault.Account{}, err
-	}
-	config := &m.platform.Config
-	grant, err := m.platform.Bucket.Take(ctx, store.UpstreamBucketKey(accounts[0].ID), config.UpstreamRate(), 1, 2*config.CancelReserve)
-	if err != nil {
-		return vault.Account{}, err
-	}
-	if grant.Granted == 0 {
-		return vault.Account{}, problem.RateLimitExceeded.New("what Alpaca allows account %s is used up", accounts[0].ID).After(grant.RetryAfter)
 	}
 	return accounts[0], nil
 }

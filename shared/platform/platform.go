@@ -17,6 +17,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/auth"
 	"github.com/opitios-ai/alpaca-knative/shared/bucket"
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
+	"github.com/opitios-ai/alpaca-knative/shared/controls"
 	"github.com/opitios-ai/alpaca-knative/shared/event"
 	"github.com/opitios-ai/alpaca-knative/shared/hours"
 	"github.com/opitios-ai/alpaca-knative/shared/lease"
@@ -55,6 +56,10 @@ type Platform struct {
 	Accounts *vault.File
 	Alpaca   *alpaca.Client
 	Bucket   *bucket.Bucket
+	// Upstream is what Alpaca allows the accounts; the client takes every request from it.
+	Upstream *bucket.Upstream
+	// Controls are the limits and risk controls that operators set.
+	Controls *controls.File
 	Leases   *lease.Leases
 	// Hours knows which session the exchange is in.
 	Hours *hours.Watch
@@ -88,17 +93,21 @@ func New(cfg Config, d Dependencies) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.Controls = controls.NewFile(cfg.ControlsFile, d.Clock, d.Logger, d.Registerer)
+	p.Upstream = bucket.NewUpstream(p.Redis, bucket.UpstreamConfig{
+		Allowance: p.Allowance, Lateness: cfg.UpstreamTimeout, Clock: d.Clock, Logger: d.Logger,
+	})
 	p.Alpaca, err = alpaca.New(
 		alpaca.Config{
 			TradingURL: cfg.TradingURL, DataURL: cfg.DataURL, Timeout: cfg.UpstreamTimeout, MetricsPerAccount: cfg.MetricsPerAccount,
 		},
-		alpaca.Dependencies{Logger: d.Logger, Registerer: d.Registerer, Clock: d.Clock})
+		alpaca.Dependencies{Logger: d.Logger, Registerer: d.Registerer, Clock: d.Clock, Budget: p.Upstream})
 	if err != nil {
 		return nil, err
 	}
 	p.Accounts = vault.NewFile(cfg.AccountsFile, d.Clock, d.Logger)
 	p.Bucket = bucket.New(p.Redis)
-	p.limits = bucket.NewLimits(p.Bucket, cfg.rates(), d.Clock, d.Logger)
+	p.limits = bucket.NewLimits(p.Bucket, p.rate, d.Clock, d.Logger)
 	p.Leases = lease.New(p.Redis, ulid.Make().String())
 	p.Hours, err = hours.New(hours.Config{Source: marketClock{p}, Redis: p.Redis, Clock: d.Clock, Logger: d.Logger})
 	if err != nil {
@@ -142,7 +151,7 @@ func (p *Platform) NewReceiver() *event.Receiver {
 // Alpaca being away keeps a function from starting.
 func (p *Platform) Start(context.Context) error {
 	p.Go(p.warm)
-	if err := p.Accounts.Load(); err != nil {
+	if err := errors.Join(p.Accounts.Load(), p.Controls.Load()); err != nil {
 		return err
 	}
 	p.Go(func(ctx context.Context) {
@@ -191,6 +200,9 @@ func (p *Platform) Stop(ctx context.Context) error {
 	select {
 	case <-done:
 	case <-ctx.Done(): // what does not end in time must not keep the process
+	}
+	if err := p.limits.Refund(ctx); err != nil {
+		p.Logger.Warn("leased tokens not refunded, they expire by themselves", zap.Error(err))
 	}
 	var flushErr error
 	if p.Relay != nil {

@@ -11,6 +11,9 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 )
 
+// ScopeAll is the scope of the limit over all requests, whose subject is empty.
+const ScopeAll = "all"
+
 // Limits takes from the rate limit that a scope ("quotes", "account") has for a subject (an account ID, or "ip:" and
 // an address). Implementations may be used concurrently.
 type Limits interface {
@@ -39,12 +42,16 @@ func RateLimited(scope string, d Decision) error {
 		With("limit", scope).With("allowed", d.Limit).After(d.RetryAfter)
 }
 
-func takeLimit(ctx context.Context, header http.Header, limits Limits, scope, subject string, now time.Time) error {
-	decision, err := limits.Take(ctx, scope, subject)
+// takeLimit takes from a limit, if there is one, and writes its headers.
+func (rt *Router) takeLimit(ctx context.Context, header http.Header, scope, subject string) error {
+	if rt.config.Limits == nil || scope == "" {
+		return nil
+	}
+	decision, err := rt.config.Limits.Take(ctx, scope, subject)
 	if err != nil {
 		return err
 	}
-	SetRateLimit(header, decision, now)
+	SetRateLimit(header, decision, rt.config.Clock.Now())
 	if !decision.Allowed {
 		return RateLimited(scope, decision)
 	}

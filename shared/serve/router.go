@@ -163,6 +163,10 @@ func withPath(r *http.Request, escaped string) *http.Request {
 // admit verifies the token, its permission, and takes the operation's limit.
 func (rt *Router) admit(w http.ResponseWriter, r *http.Request, op *Operation) (*auth.Claims, error) {
 	e := exchangeOf(w)
+	// First, and so that an answer that no narrower limit has a say in carries this one's headers.
+	if err := rt.takeLimit(r.Context(), w.Header(), ScopeAll, ""); err != nil {
+		return nil, err
+	}
 	var claims *auth.Claims
 	subject := "ip:" + remoteHost(r)
 	if op.Permission != "" {
@@ -175,10 +179,8 @@ func (rt *Router) admit(w http.ResponseWriter, r *http.Request, op *Operation) (
 		}
 		e.accountID, subject = claims.AccountID, claims.AccountID
 	}
-	if op.Limit != "" && rt.config.Limits != nil {
-		if err := takeLimit(r.Context(), w.Header(), rt.config.Limits, op.Limit, subject, rt.config.Clock.Now()); err != nil {
-			return nil, err
-		}
+	if err := rt.takeLimit(r.Context(), w.Header(), op.Limit, subject); err != nil {
+		return nil, err
 	}
 	if op.Permission != "" && !claims.Allows(op.Permission) {
 		return nil, problem.Forbidden.New("the token lacks the permission %q", op.Permission).With("permission", string(op.Permission))
@@ -206,6 +208,10 @@ func checkQuery(r *http.Request, op *Operation) error {
 
 // serveUnknown answers a path that no operation has, or has under other methods only.
 func (rt *Router) serveUnknown(w http.ResponseWriter, r *http.Request) {
+	if err := rt.takeLimit(r.Context(), w.Header(), ScopeAll, ""); err != nil {
+		rt.fail(w, r, err)
+		return
+	}
 	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		probe := new(http.Request)

@@ -168,6 +168,31 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
+// TestLimitOverAllRequests: it comes before everything else, and every answer has rate-limit headers: its own where no
+// narrower limit has a say.
+func TestLimitOverAllRequests(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	anonymous := func(r *http.Request) { r.Header.Del("Authorization") }
+	for name, r := range map[string]*http.Request{
+		"no token": request(http.MethodGet, "/api/v1/stocks/AAPL/quote", "", anonymous), "no such path": request(http.MethodGet, "/nowhere", ""),
+	} {
+		if got := a.do(r); got.Code < 400 || got.Header().Get("X-RateLimit-Limit") != "10000" || got.Header().Get("X-RateLimit-Remaining") != "9999" {
+			t.Errorf("%s: %d %v", name, got.Code, got.Header())
+		}
+	}
+	a.limits.all = &serve.Decision{Limit: 10_000, Reset: time.Second, RetryAfter: 10 * time.Millisecond}
+	for _, path := range []string{"/api/v1/stocks/AAPL/quote", "/nowhere"} {
+		got := a.do(request(http.MethodGet, path, ""))
+		if got.Code != 429 || got.Header().Get("Retry-After") != "1" || !strings.Contains(got.Body.String(), `"limit":"all"`) {
+			t.Errorf("%s: %d %v %s", path, got.Code, got.Header(), got.Body)
+		}
+	}
+	if len(a.limits.subjects) != 0 {
+		t.Errorf("a refused request took from %v", a.limits.subjects)
+	}
+}
+
 // Callers without a token are told apart by the peer's address, whatever they claim.
 func TestRateLimitByAddress(t *testing.T) {
 	t.Parallel()

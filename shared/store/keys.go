@@ -33,8 +33,16 @@ func IdempotencyKey(accountID, key string) string { return accountKey("idempoten
 // BucketKey is the token bucket of (account, scope), for example scope "orders": a string.
 func BucketKey(accountID, scope string) string { return accountKey("bucket", accountID, scope) }
 
-// UpstreamBucketKey is the token bucket of what Alpaca allows the account a minute: a string.
-func UpstreamBucketKey(accountID string) string { return accountKey("bucket", accountID, "upstream") }
+// UpstreamTakenKey holds when requests to one of Alpaca's two APIs ("trading", "data") were taken from what it allows
+// the account a minute: a list.
+func UpstreamTakenKey(accountID, api string) string {
+	return accountKey("upstream", accountID, api, "taken")
+}
+
+// UpstreamSaidKey holds what Alpaca's rate-limit headers said of the same: a hash.
+func UpstreamSaidKey(accountID, api string) string {
+	return accountKey("upstream", accountID, api, "said")
+}
 
 // SnapshotKey is the cached account or positions of an account, kind "account" or "positions": a hash.
 func SnapshotKey(accountID, kind string) string { return accountKey("snapshot", accountID, kind) }

@@ -10,11 +10,14 @@ import (
 //go:embed lua/gcra.lua
 var gcraLua string
 
+//go:embed lua/window.lua
+var windowLua string
+
 //go:embed lua/outbox.lua
 var outboxLua string
 
-// NewScript returns a script with the shared functions gcra (rate limits) and append_event (outbox) in front of
-// body. It is sent by hash, and in full only to a server that does not have it. Safe for concurrent use.
+// NewScript returns a script with the shared functions gcra and window_take (rate limits) and append_event (outbox) in
+// front of body. It is sent by hash, and in full only to a server that does not have it. Safe for concurrent use.
 func NewScript(body string) *redis.Script {
-	return redis.NewScript(strings.Join([]string{gcraLua, outboxLua, body}, "\n"))
+	return redis.NewScript(strings.Join([]string{gcraLua, windowLua, outboxLua, body}, "\n"))
 }

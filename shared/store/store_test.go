@@ -17,7 +17,7 @@ func TestKeysOfAnAccountShareASlot(t *testing.T) {
 	tag := store.ShardTag(store.Shard(account))
 	keys := []string{
 		store.IntentKey(account, "c"), store.IdempotencyKey(account, "k"), store.BucketKey(account, "orders"),
-		store.UpstreamBucketKey(account), store.SnapshotKey(account, "positions"), store.GenerationKey(account),
+		store.UpstreamTakenKey(account, "trading"), store.UpstreamSaidKey(account, "trading"), store.SnapshotKey(account, "positions"), store.GenerationKey(account),
 		store.SequenceKey(account), store.SeenKey(account, "e"), store.CursorKey(account), store.UpdatesLeaseKey(account),
 		store.OutboxKey(store.Shard(account)), store.OutboxLeaseKey(store.Shard(account)), store.ActiveAccountsKey(store.Shard(account)),
 	}

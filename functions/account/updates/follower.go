@@ -121,9 +121,6 @@ func (f *follower) stream(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := f.takeUpstream(ctx, f.platform.Config.CancelReserve); err != nil {
-		return err
-	}
 	since, err := f.since(ctx)
 	if err != nil {
 		return err

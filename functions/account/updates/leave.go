@@ -51,9 +51,6 @@ func (f *follower) left(ctx context.Context) bool {
 // hasOpenOrders is true when in doubt.
 func (f *follower) hasOpenOrders(ctx context.Context) bool {
 	account, err := f.platform.Accounts.Account(ctx, f.accountID)
-	if err == nil {
-		err = f.takeUpstream(ctx, 2*f.platform.Config.CancelReserve)
-	}
 	if err != nil {
 		f.logger.Info("open orders not counted", zap.Error(err))
 		return true

@@ -3,7 +3,6 @@ package updates
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -11,7 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
-	"github.com/opitios-ai/alpaca-knative/shared/store"
+	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
 )
 
@@ -24,15 +23,6 @@ const (
 
 // sayEvery keeps a long outage from filling the log: the first failure is said, and then every so many.
 const sayEvery = 10
-
-// errBudget: what Alpaca allows the account a minute is used up.
-var errBudget = errors.New("no upstream request left for the account")
-
-// budgetError is errBudget with the time to wait.
-type budgetError struct{ wait time.Duration }
-
-func (e budgetError) Error() string { return fmt.Sprintf("%v for %s", errBudget, e.wait) }
-func (e budgetError) Unwrap() error { return errBudget }
 
 // since is where the next stream begins: some time before the cursor or, without one, as far back as events are looked
 // for of an account of which Redis knows nothing. After an event that nobody can read it is a step behind the last good
@@ -72,9 +62,9 @@ func skip(malformed int) time.Duration {
 
 // failed counts and says why a stream ended, and returns how long to wait before the next.
 func (f *follower) failed(err error, lived time.Duration) time.Duration {
-	var budget budgetError
-	if errors.As(err, &budget) { // not a failure: the account is busy
-		return min(budget.wait, longestWait)
+	var ours *problem.Error
+	if errors.As(err, &ours) && ours.Kind == problem.RateLimitExceeded { // not a failure: the account is busy
+		return min(ours.RetryAfter, longestWait)
 	}
 	if lived >= longestWait {
 		f.failures = 0
@@ -115,16 +105,4 @@ func (f *follower) wait(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-timer.C:
 	}
-}
-
-// takeUpstream takes one of the requests that Alpaca allows the account and leaves reserve of them to others.
-func (f *follower) takeUpstream(ctx context.Context, reserve int) error {
-	grant, err := f.platform.Bucket.Take(ctx, store.UpstreamBucketKey(f.accountID), f.platform.Config.UpstreamRate(), 1, reserve)
-	if err != nil {
-		return err
-	}
-	if grant.Granted == 0 {
-		return budgetError{grant.RetryAfter}
-	}
-	return nil
 }

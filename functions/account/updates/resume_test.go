@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,8 +47,8 @@ func TestHowLongToWaitAfterAFailure(t *testing.T) {
 		{"unauthorized", fmt.Errorf("x: %w", alpaca.ErrUnauthorized), refusedWait, refusedWait, 1},
 		{"account gone", vault.ErrAccountNotFound, refusedWait, refusedWait, 1},
 		{"asked to wait", &alpaca.Error{RetryAfter: 7 * time.Second}, 7 * time.Second, 7 * time.Second, 1},
-		{"no budget", budgetError{300 * time.Millisecond}, 300 * time.Millisecond, 300 * time.Millisecond, 0},
-		{"no budget for long", budgetError{time.Hour}, longestWait, longestWait, 0},
+		{"no budget", problem.RateLimitExceeded.New("").After(300 * time.Millisecond), 300 * time.Millisecond, 300 * time.Millisecond, 0},
+		{"no budget for long", problem.RateLimitExceeded.New("").After(time.Hour), longestWait, longestWait, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
