@@ -1,6 +1,7 @@
 package lease_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -170,5 +171,37 @@ func TestRedisAway(t *testing.T) {
 		if err == nil || errors.Is(err, lease.ErrLost) || errors.Is(err, lease.ErrHeld) {
 			t.Errorf("%s without Redis: %v, want an error that is neither ErrHeld nor ErrLost", verb, err)
 		}
+	}
+}
+
+func TestHoldRenewsAndGivesBack(t *testing.T) {
+	client := storetest.Server(t)
+	a, b := lease.New(client, "a"), lease.New(client, "b")
+	own, stop := a.Hold(t.Context(), acquire(t, a, life), life)
+	for since := time.Now(); time.Since(since) < 3*life; {
+		if _, err := b.Acquire(t.Context(), key(), life); !errors.Is(err, lease.ErrHeld) && own.Err() == nil {
+			t.Fatalf("another owner got it: %v", err)
+		}
+	}
+	stop()
+	if !errors.Is(own.Err(), context.Canceled) {
+		t.Fatalf("got %v", own.Err())
+	}
+	if _, err := b.Acquire(t.Context(), key(), long); err != nil {
+		t.Fatalf("it was not given back: %v", err)
+	}
+}
+
+func TestHoldEndsWhenTheLeaseIsLost(t *testing.T) {
+	client := storetest.Server(t)
+	a := lease.New(client, "a")
+	own, stop := a.Hold(t.Context(), acquire(t, a, life), life)
+	defer stop()
+	if err := client.Del(t.Context(), key()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	<-own.Done()
+	if !errors.Is(context.Cause(own), lease.ErrLost) {
+		t.Fatalf("got %v", context.Cause(own))
 	}
 }

@@ -58,7 +58,7 @@ func (m *message) event(class tick.Class) (tick.Event, bool) {
 	case typeTrade:
 		e.Kind = tick.Trade
 		e.Price, e.Size, e.ID, e.Exchange, e.Conditions = m.price, m.size, m.id, m.exchange, m.conditions
-		e.TakerSide = takerSide(m.taker)
+		e.TakerSide = tick.TakerSide(m.taker)
 		return e, m.price.IsPos()
 	case typeBar:
 		e.Kind = tick.Bar
@@ -67,16 +67,5 @@ func (m *message) event(class tick.Class) (tick.Event, bool) {
 		return e, m.closing.IsPos()
 	default:
 		return e, false
-	}
-}
-
-func takerSide(code string) string {
-	switch code {
-	case "B":
-		return "buy"
-	case "S":
-		return "sell"
-	default:
-		return ""
 	}
 }

@@ -97,9 +97,6 @@ func FetchLeaseKey(kind, symbol, query string) string {
 	return "fetch:{" + symbol + "}:" + kind + ":" + query
 }
 
-// LatestKey is what the feed heard last of a symbol, of a class as package tick names it: a hash.
-func LatestKey(class, symbol string) string { return "latest:" + class + ":{" + symbol + "}" }
-
 // The keys of the market-data feed. All of them share a slot.
 
 // FeedLeaseKey is the lease on the upstream market-data sockets: a hash.
