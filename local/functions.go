@@ -9,14 +9,18 @@ import (
 	"github.com/opitios-ai/alpaca-knative/functions/account/updates"
 	"github.com/opitios-ai/alpaca-knative/functions/order"
 	"github.com/opitios-ai/alpaca-knative/functions/quote"
+	"github.com/opitios-ai/alpaca-knative/functions/quote/feed"
 	"github.com/opitios-ai/alpaca-knative/local/gateway"
 	"github.com/opitios-ai/alpaca-knative/shared/config"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
 )
 
-// updatesSource is the name of the account function's second mode.
-const updatesSource = "account-updates"
+// The names of the functions' second modes.
+const (
+	updatesSource = "account-updates"
+	feedSource    = "quote-feed"
+)
 
 // startReaders starts the functions that publish little. They outlive the broker, which delivers to them until the end.
 func (s *System) startReaders(ctx context.Context) error {
@@ -31,7 +35,10 @@ func (s *System) startPublishers(ctx context.Context) error {
 	if err := start(ctx, s, gateway.Order, order.New); err != nil {
 		return err
 	}
-	return start(ctx, s, updatesSource, updates.New)
+	if err := start(ctx, s, updatesSource, updates.New); err != nil {
+		return err
+	}
+	return start(ctx, s, feedSource, feed.New)
 }
 
 // environ is the environment of every function.

@@ -36,6 +36,7 @@ type measured struct {
 func functions() []measured {
 	return []measured{
 		{name: "quote", program: "quote", path: "/api/v1/stocks/AAPL/quote"},
+		{name: "quote feed", program: "quote", arguments: []string{"feed"}, path: "/readyz"},
 		{name: "order", program: "order", path: "/api/v1/orders"},
 		{name: "account", program: "account", path: "/api/v1/account"},
 		{name: "account updates", program: "account", arguments: []string{"updates"}, path: "/readyz"},
