@@ -57,12 +57,22 @@ func (a *Account) gainsAt(c *asset.Contract, at time.Time) bool {
 	return gain.GreaterThanOrEqual(decimal.MustParse(inTheMoney))
 }
 
-// liquidate sells the long options in the money that the account could not exercise.
+// liquidate sells the long options in the money that the account could not exercise, after it bought back the short ones
+// that they stood against.
 func (a *Account) liquidate(expiring []*holding, at time.Time) {
 	for _, held := range expiring {
-		if qty := a.unaffordable(held, expiring, at); qty.IsPos() {
-			a.sellOut(held, qty, at)
+		qty := a.unaffordable(held, expiring, at)
+		if !qty.IsPos() {
+			continue
 		}
+		c := held.asset.Contract
+		for _, other := range expiring {
+			o := other.asset.Contract
+			if other.qty.IsNeg() && o.Type == c.Type && o.Underlying == c.Underlying && at.Before(c.Expiration) {
+				a.closeOut(other, minimum(qty, other.qty.Abs()), at)
+			}
+		}
+		a.closeOut(held, qty, at)
 	}
 }
 
@@ -105,20 +115,24 @@ func (a *Account) exercisePower(v valuation) decimal.Decimal {
 	return positive(v.equity.Sub(initialMargin(v)).Sub(a.reservedCash).Mul64(2).Sub(a.reserved))
 }
 
-// sellOut sells contracts at the bid by an order that Alpaca, not the client, sends; the client's own orders in them end.
-func (a *Account) sellOut(held *holding, qty decimal.Decimal, at time.Time) {
-	bid := a.exchange.market.Quote(held.asset, at).BidPrice
-	if !bid.IsPos() {
+// closeOut closes contracts at the quote by an order that Alpaca, not the client, sends; the client's own orders in them end.
+func (a *Account) closeOut(held *holding, qty decimal.Decimal, at time.Time) {
+	quote := a.exchange.market.Quote(held.asset, at)
+	price := quote.BidPrice
+	if held.qty.IsNeg() {
+		price = quote.AskPrice
+	}
+	if !price.IsPos() || !qty.IsPos() {
 		return
 	}
 	a.cancelOn(held.asset, at)
-	request := OrderRequest{Symbol: held.asset.Symbol, Qty: Amount{&qty}, Side: Sell, Type: Market, TimeInForce: Day}
+	request := OrderRequest{Symbol: held.asset.Symbol, Qty: Amount{&qty}, Side: held.closingSide(), Type: Market, TimeInForce: Day}
 	e := a.draft(request, held.asset, at)
 	a.register(e)
 	a.activate(e)
 	a.emit(string(StatusPendingNew), e, at)
 	a.acknowledge(e, at)
-	a.execute(e, qty, bid, at)
+	a.execute(e, qty, price, at)
 }
 
 // cancelOn ends the open orders in a contract, also as a leg.

@@ -23,6 +23,10 @@ func TestLedgerAddsUp(t *testing.T) {
 		r := newRandomLedger(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"submit":  r.submit,
+			"option":  r.option,
+			"combo":   r.combo,
+			"coin":    r.coin,
+			"options": r.exercise,
 			"price":   r.price,
 			"cancel":  r.cancel,
 			"replace": r.replace,
@@ -31,6 +35,44 @@ func TestLedgerAddsUp(t *testing.T) {
 			"":        r.check,
 		})
 	})
+}
+
+// TestShortCallsStayCovered: whatever an account does short of closing everything at once, every short call has a call that
+// lives as long or a hundred shares behind it.
+func TestShortCallsStayCovered(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		r := newRandomLedger(t)
+		r.symbols = []string{"F"}
+		t.Repeat(map[string]func(*rapid.T){
+			"submit":  r.submit,
+			"option":  r.option,
+			"combo":   r.combo,
+			"options": r.exercise,
+			"price":   r.price,
+			"cancel":  r.cancel,
+			"replace": r.replace,
+			"wait":    r.wait,
+			"": func(t *rapid.T) {
+				r.check(t)
+				risk := r.held()
+				if shares := countOf(r.account.positionQty("F")) / asset.Multiplier; risk.shortage() > max(0, shares) {
+					t.Fatalf("%d short calls are uncovered, %s shares", risk.shortage(), r.account.positionQty("F"))
+				}
+			},
+		})
+	})
+}
+
+// held are the options on F.
+func (r *randomLedger) held() optionRisk {
+	var risk optionRisk
+	for _, h := range r.account.holdings {
+		if c := h.asset.Contract; c != nil && c.Underlying.Symbol == "F" {
+			risk = append(risk, contracts{c, countOf(h.qty)})
+		}
+	}
+	return risk
 }
 
 type randomLedger struct {
@@ -50,13 +92,16 @@ func newRandomLedger(t *rapid.T) *randomLedger {
 		t.Fatal(err)
 	}
 	latency := rapid.SampledFrom([]time.Duration{-1, time.Nanosecond}).Draw(t, "latency")
-	settings := Settings{FillLatency: latency, PartialFillProbability: 0.4, Disputed: Disputed{HeldEvents: true, WideNotional: true}}
+	settings := Settings{
+		FillLatency: latency, PartialFillProbability: 0.4,
+		Disputed: Disputed{HeldEvents: true, WideNotional: true, WideOptionOrders: rapid.Bool().Draw(t, "wide")},
+	}
 	x := New(settings, hours, market.New(3, hours), catalogue)
 	account, err := x.Open(Opening{ID: "11111111-2222-3333-4444-555555555555", KeyID: "K", SecretKey: "S"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &randomLedger{account: account, clock: fake, symbols: []string{"AAPL", "F", "AMC"}}
+	return &randomLedger{account: account, clock: fake, symbols: []string{"AAPL", "F", "AMC", "BTC/USD"}}
 }
 
 // settle runs what the venue would do after its latency.
@@ -154,35 +199,70 @@ func (r *randomLedger) checkMoney(t *rapid.T) {
 	cash := decimal.FromInt(100_000)
 	positions := make(map[string]decimal.Decimal)
 	for _, event := range r.account.events() {
-		if event.Price == nil {
+		if n := event.Adjustment; n != nil {
+			cash = cash.Add(n.NetAmount)
+			positions[n.Asset.Symbol] = positions[n.Asset.Symbol].Add(n.Qty)
+			if n.Price != nil && !n.NetAmount.Equal(n.Qty.Mul(*n.Price).Neg()) {
+				t.Fatalf("%s of %s shares at %s brings %s", n.Type, n.Qty, n.Price, n.NetAmount)
+			}
 			continue
 		}
-		signed := *event.Qty
-		if event.Order.Side == Sell {
-			signed = signed.Neg()
-		}
-		symbol := event.Order.Asset.Symbol
-		cash = cash.Sub(signed.Mul(*event.Price))
-		positions[symbol] = positions[symbol].Add(signed)
-		if !positions[symbol].Equal(*event.PositionQty) {
-			t.Fatalf("event %s says position %s, fills add up to %s", event.ID, event.PositionQty, positions[symbol])
-		}
+		r.addFills(t, event, &cash, positions)
 	}
 	if !cash.Equal(r.account.cash) {
 		t.Fatalf("cash = %s, fills add up to %s", r.account.cash, cash)
 	}
-	for _, symbol := range r.symbols {
-		if got := r.account.positionQty(symbol); !got.Equal(positions[symbol]) {
-			t.Fatalf("position in %s = %s, fills add up to %s", symbol, got, positions[symbol])
+	for symbol, qty := range positions {
+		if got := r.account.positionQty(symbol); !got.Equal(qty) {
+			t.Fatalf("position in %s = %s, fills add up to %s", symbol, got, qty)
 		}
+	}
+	for symbol, held := range r.account.holdings {
+		if _, known := positions[symbol]; !known || held.qty.IsZero() {
+			t.Fatalf("%s of %s came from nowhere", held.qty, symbol)
+		}
+	}
+}
+
+// addFills counts what an event traded; a multi-leg order trades in all of its legs at once.
+func (r *randomLedger) addFills(t *rapid.T, event *Event, cash *decimal.Decimal, positions map[string]decimal.Decimal) {
+	var net decimal.Decimal
+	for _, activity := range event.Activities() {
+		fill := activity.execution()
+		signed := fill.qty
+		if fill.side == Sell {
+			signed = signed.Neg()
+		}
+		coins, dollars := fee(fill.of, fill.side, fill.qty, fill.price)
+		net = net.Add(signed.Mul(fill.price))
+		*cash = cash.Sub(fill.of.Worth(signed, fill.price)).Sub(dollars)
+		positions[fill.of.Symbol] = positions[fill.of.Symbol].Add(signed).Sub(coins)
+		said := event.PositionQty
+		if activity.leg != nil {
+			said = &activity.leg.PositionQty
+		}
+		if !positions[fill.of.Symbol].Equal(*said) {
+			t.Fatalf("event %s says position %s, fills add up to %s", event.ID, said, positions[fill.of.Symbol])
+		}
+	}
+	if len(event.Legs) > 0 && !net.Equal(event.Qty.Mul(*event.Price)) {
+		t.Fatalf("event %s: %s units at %s, legs add up to %s", event.ID, event.Qty, event.Price, net)
 	}
 }
 
 // checkOrders compares the holds with the open orders, and every closing order with the position it closes.
 func (r *randomLedger) checkOrders(t *rapid.T) {
-	var reserved decimal.Decimal
+	var reserved, reservedCash decimal.Decimal
 	for _, e := range r.account.submitted {
-		reserved = reserved.Add(e.reserved)
+		if e.paidInFull() {
+			reservedCash = reservedCash.Add(e.reserved)
+		} else {
+			reserved = reserved.Add(e.reserved)
+		}
+		if e.parent != nil {
+			r.checkLeg(t, e)
+			continue
+		}
 		if e.Status.Terminal() && (!e.reserved.IsZero() || e.resting) {
 			t.Fatalf("%s order %s holds %s, resting %v", e.Status, e.ID, e.reserved, e.resting)
 		}
@@ -197,11 +277,25 @@ func (r *randomLedger) checkOrders(t *rapid.T) {
 			t.Fatalf("%s order %s: in the open list = %v", e.Status, e.ID, listed)
 		}
 	}
-	if !reserved.Equal(r.account.reserved) {
-		t.Fatalf("account holds %s, orders hold %s", r.account.reserved, reserved)
+	if !reserved.Equal(r.account.reserved) || !reservedCash.Equal(r.account.reservedCash) {
+		t.Fatalf("account holds %s and %s in cash, orders hold %s and %s", r.account.reserved, r.account.reservedCash, reserved, reservedCash)
 	}
 	for _, symbol := range r.symbols {
 		r.checkTied(t, symbol)
+	}
+	for symbol := range r.account.holdings {
+		r.checkTied(t, symbol)
+	}
+}
+
+// checkLeg: a leg is in the state of its parent, and filled in its ratio.
+func (r *randomLedger) checkLeg(t *rapid.T, leg *entry) {
+	parent := leg.parent
+	if leg.Status != parent.Status || !leg.FilledQty.Equal(parent.FilledQty.Mul(*leg.RatioQty)) {
+		t.Fatalf("leg %s is %s with %s, its parent %s with %s", leg.ID, leg.Status, leg.FilledQty, parent.Status, parent.FilledQty)
+	}
+	if !leg.reserved.IsZero() || leg.resting {
+		t.Fatalf("leg %s holds %s, resting %v", leg.ID, leg.reserved, leg.resting)
 	}
 }
 
@@ -251,6 +345,9 @@ func (r *randomLedger) checkEvents(t *rapid.T) {
 		if i > 0 && event.ID.Compare(r.account.history.records[i-1].id) <= 0 {
 			t.Fatalf("event %d has ID %s after %s", i, event.ID, r.account.history.records[i-1].id)
 		}
+		if event.Adjustment != nil {
+			continue
+		}
 		before, now := last[event.Order.ID], event.Order.Status
 		found := false
 		for _, next := range allowed[before] {
@@ -263,7 +360,7 @@ func (r *randomLedger) checkEvents(t *rapid.T) {
 	}
 	for _, e := range r.account.submitted {
 		pendingReplacement := e.replaces != nil && e.replaces.replacement == e
-		if !pendingReplacement && last[e.ID] != e.Status {
+		if !pendingReplacement && e.parent == nil && last[e.ID] != e.Status {
 			t.Fatalf("order %s is %s, its last event said %s", e.ID, e.Status, last[e.ID])
 		}
 	}
