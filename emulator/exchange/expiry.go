@@ -196,4 +196,23 @@ func (a *Account) exercise(traded *asset.Asset, count decimal.Decimal, at time.T
 	a.adjust(kind, traded, count.Neg(), nil, group, at)
 	strike := c.Strike
 	a.adjust(OptionTrade, c.Underlying, shares, &strike, group, at)
+	a.cancelExcess(c.Underlying, at)
+}
+
+// cancelExcess cancels orders to close more of a stock than is left of it, the newest first: an exercise took shares from
+// under them, and no order may turn a position around.
+func (a *Account) cancelExcess(stock *asset.Asset, at time.Time) {
+	position := a.positionQty(stock.Symbol)
+	for _, side := range []Side{Sell, Buy} {
+		left, place := positive(position), queue{stock.Symbol, side}
+		if side == Buy {
+			left = positive(position.Neg())
+		}
+		for _, e := range slices.Backward(slices.Clone(a.open[place])) {
+			tied, _ := a.tiedShares(place, nil)
+			if tied.GreaterThan(left) && !e.Status.Terminal() && e.tied().IsPos() {
+				a.end(e, StatusCanceled, at)
+			}
+		}
+	}
 }

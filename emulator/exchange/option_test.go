@@ -335,6 +335,21 @@ func TestExercise(t *testing.T) {
 	expect(t, "shares", f.position("AAPL"), "flat")
 }
 
+// TestExerciseTakesSharesFromUnderOrders: shares that a put delivers are no longer there for an order to sell.
+func TestExerciseTakesSharesFromUnderOrders(t *testing.T) {
+	t.Parallel()
+	f := trader(t)
+	f.place(`{"symbol":"AAPL","qty":150,"side":"buy","type":"market","time_in_force":"day"}`)
+	older := f.place(`{"symbol":"AAPL","qty":40,"side":"sell","type":"limit","limit_price":"400","time_in_force":"gtc"}`)
+	newer := f.place(`{"symbol":"AAPL","qty":60,"side":"sell","type":"stop","stop_price":"200","time_in_force":"gtc"}`)
+	f.place(option(put260, "buy", "1", atMarket))
+	f.price("250")
+	f.at("2026-12-04T21:00:00Z")
+	expect(t, "shares", f.position("AAPL"), "50")
+	expect(t, "older order", f.get(older.ID).Status, exchange.StatusNew)
+	expect(t, "newer order", f.get(newer.ID).Status, exchange.StatusCanceled)
+}
+
 func TestDoNotExercise(t *testing.T) {
 	t.Parallel()
 	f := trader(t)
