@@ -2,22 +2,18 @@ package quote
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 
-	"github.com/maypok86/otter/v2"
-	"github.com/prometheus/client_golang/prometheus"
-
+	"github.com/opitios-ai/alpaca-knative/shared/cache"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
-	"github.com/opitios-ai/alpaca-knative/shared/telemetry"
 )
 
 // Function is the quote function. Its methods may be called concurrently once it is started.
 type Function struct {
 	platform *platform.Platform
 	router   *serve.Router
-	reader   *reader
+	cache    *cache.Cache
 }
 
 var _ serve.Function = (*Function)(nil)
@@ -32,31 +28,48 @@ func New(cfg Config, d platform.Dependencies) (*Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader, err := newReader(cfg, p, d)
+	memory, err := cache.New(cache.Config{
+		Symbols: cfg.CacheSize, DocumentBytes: cfg.DocumentBytes, FetchTimeout: cfg.UpstreamTimeout, WaitForOthers: cfg.CacheWait,
+		Shared: cache.NewShared(p.Redis, cfg.CacheRedisTimeout, d.Clock, d.Logger, d.Registerer), Clock: d.Clock, Registerer: d.Registerer,
+	})
 	if err != nil {
 		return nil, err
 	}
-	f := &Function{platform: p, router: p.NewRouter("Opitios Alpaca: quotes"), reader: reader}
-	f.register(cfg)
+	f := &Function{platform: p, router: p.NewRouter("Opitios Alpaca: quotes"), cache: memory}
+	f.register(cfg, d)
 	return f, nil
 }
 
-func newReader(cfg Config, p *platform.Platform, d platform.Dependencies) (*reader, error) {
-	memory, err := otter.New(&otter.Options[string, *entry]{MaximumSize: cfg.CacheSize})
-	if err != nil {
-		return nil, fmt.Errorf("make the quote cache: %w", err)
+// register makes the readers and their operations.
+func (f *Function) register(cfg Config, d platform.Dependencies) {
+	p := f.platform
+	keys := newPool(p.Accounts, d.Clock, d.Logger, d.Registerer)
+	spans := &lives{config: cfg, sessions: p.Hours}
+	classes := newClasses(cfg, p.Alpaca)
+	stocks, options, crypto := classes[0], classes[1], classes[2]
+	o := &operations{router: f.router, caching: newCaching(cfg, d.Clock)}
+	now := d.Clock.Now
+
+	past := &history{pool: keys, client: p.Alpaca, lives: spans, zone: p.Hours.Calendar().Location(), now: now}
+	past.open(f.cache, classes)
+	for _, c := range classes {
+		c.open(f.cache, keys, spans)
+		o.registerHistory(c, past)
 	}
-	stale := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "quote_stale_total", Help: "Reads that failed upstream and were answered with an older quote.",
-	})
-	d.Registerer.MustRegister(stale)
-	r := &reader{
-		memory: memory, shared: newSharedCache(p.Redis, cfg, d.Logger, d.Registerer), config: cfg, clock: d.Clock,
-		upstream: &upstream{client: p.Alpaca, accounts: p.Accounts, feed: cfg.Feed},
-		metrics:  telemetry.NewCache(d.Registerer), stale: stale,
-	}
-	r.life, r.cancel = context.WithCancel(context.Background())
-	return r, nil
+	o.registerLatest(stocks, [views]any{StockQuote{}, Trade{}, Bar{}, Snapshot{}}, [views]any{StockQuotes{}, Trades{}, Bars{}, Snapshots{}})
+	o.registerLatest(options, [views]any{OptionQuote{}, Trade{}, Bar{}, Snapshot{}}, [views]any{OptionQuotes{}, Trades{}, Bars{}, Snapshots{}})
+	o.registerLatest(crypto, [views]any{CryptoQuote{}, Trade{}, Bar{}, Snapshot{}}, [views]any{CryptoQuotes{}, Trades{}, Bars{}, Snapshots{}})
+	o.registerPosts(stocks, options, crypto)
+
+	chain := &chains{pool: keys, client: p.Alpaca, class: options, now: now}
+	chain.open(f.cache, spans)
+	o.registerChain(options, chain)
+	depth := &books{pool: keys, client: p.Alpaca, class: crypto, now: now}
+	depth.open(f.cache, spans)
+	o.registerBook(crypto, depth)
+	hours := &exchangeHours{source: p.MarketClock(), watch: p.Hours, lives: spans, now: now}
+	hours.open(f.cache)
+	o.registerMarket(hours)
 }
 
 // Start reads the accounts and opens the connections.
@@ -73,6 +86,6 @@ func (f *Function) Alive(ctx context.Context) (bool, error) { return f.platform.
 
 // Stop ends the reads under way and closes the connections.
 func (f *Function) Stop(ctx context.Context) error {
-	f.reader.stop()
+	f.cache.Stop()
 	return f.platform.Stop(ctx)
 }

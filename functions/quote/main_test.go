@@ -28,7 +28,10 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// While Redis is away its client tries once a second; it looks whether it was closed after the pause.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
+}
 
 const secret = "0123456789abcdef0123456789abcdef"
 
@@ -124,7 +127,18 @@ type option func(*quote.Config)
 func start(t testing.TB, options ...option) *bench {
 	t.Helper()
 	b := &bench{t: t, alpaca: startAlpaca(t), redis: miniredis.RunT(t), clock: clock.NewFake(opening())}
+	b.redis.SetTime(opening())
 	return b.startFunction(options...)
+}
+
+// advance moves the clock of the instances and that of Redis, after what was read is written: that happens after the
+// reader was answered.
+func (b *bench) advance(d time.Duration) {
+	b.t.Helper()
+	b.settled()
+	b.clock.Advance(d)
+	b.redis.SetTime(b.clock.Now())
+	b.redis.FastForward(d)
 }
 
 // sibling is another instance beside b.
@@ -166,6 +180,7 @@ func testConfig(t testing.TB, alpacaURL, redisAddress string) quote.Config {
 	err := config.Load(&cfg, map[string]string{
 		"HOST": "127.0.0.1", "PORT": "0", "REDIS_URL": "redis://" + redisAddress, "ACCOUNTS_FILE": accountsFile(t),
 		"JWT_SECRET": secret, "ALPACA_TRADING_URL": alpacaURL, "ALPACA_DATA_URL": alpacaURL, "QUOTES_PER_SECOND": "1000000",
+		"CACHE_REDIS_TIMEOUT": "5s",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -311,4 +326,30 @@ func mustEqual[T comparable](t testing.TB, what string, got, want T) {
 	if got != want {
 		t.Errorf("%s: got %v, want %v", what, got, want)
 	}
+}
+
+// settled waits until no instance is fetching or writing.
+func (b *bench) settled() {
+	b.t.Helper()
+	busy := func(key string) bool { return strings.HasPrefix(key, "fetch:") }
+	for deadline := time.Now().Add(5 * time.Second); slices.ContainsFunc(b.redis.Keys(), busy); {
+		if time.Now().After(deadline) {
+			b.t.Fatal("a fetch did not end")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// conditional sends a GET with If-None-Match and returns the status.
+func (b *bench) conditional(path, etag string) int {
+	b.t.Helper()
+	request := httptest.NewRequestWithContext(b.t.Context(), http.MethodGet, path, http.NoBody)
+	request.Header.Set("Authorization", "Bearer "+b.token)
+	request.Header.Set("If-None-Match", etag)
+	recorder := httptest.NewRecorder()
+	b.function.ServeHTTP(recorder, request)
+	if recorder.Code == http.StatusNotModified && recorder.Body.Len() > 0 {
+		b.t.Errorf("a 304 with a body: %s", recorder.Body)
+	}
+	return recorder.Code
 }

@@ -13,7 +13,7 @@ func TestAccountsTakeTurns(t *testing.T) {
 	b := start(t)
 	for range 4 {
 		b.quote(apple)
-		b.clock.Advance(time.Second)
+		b.advance(2 * time.Second)
 	}
 	keys := b.alpaca.keyIDs()
 	slices.Sort(keys)
@@ -36,7 +36,7 @@ func TestAnotherAccountHelps(t *testing.T) {
 			})
 			for range 2 { // one of them begins with the refused account
 				b.quote(apple)
-				b.clock.Advance(time.Second)
+				b.advance(2 * time.Second)
 			}
 			mustEqual(t, "upstream calls", len(b.alpaca.calls()), 3)
 		})
@@ -54,7 +54,7 @@ func TestUpstreamFailures(t *testing.T) {
 	}{
 		{"credentials refused", replyStatus(401, "request is not authorized"), 502, "UPSTREAM_UNAVAILABLE", 2},
 		{"data plan", replyStatus(403, "subscription does not permit querying recent SIP data"), 502, "UPSTREAM_UNAVAILABLE", 2},
-		{"rate limit", replyStatus(429, "too many requests."), 429, "RATE_LIMIT_EXCEEDED", 2},
+		{"rate limit", replyStatus(429, "too many requests."), 503, "UPSTREAM_UNAVAILABLE", 2},
 		{"server error", replyStatus(500, "internal server error occurred"), 502, "UPSTREAM_UNAVAILABLE", 1},
 		{"no JSON", func(w http.ResponseWriter, _ string, _ []string) { _, _ = w.Write([]byte("<html>")) }, 502, "UPSTREAM_UNAVAILABLE", 1},
 		{"symbol that Alpaca calls invalid", replyStatus(400, "invalid symbol: AAPL"), 404, "SYMBOL_NOT_FOUND", 1},
@@ -67,7 +67,7 @@ func TestUpstreamFailures(t *testing.T) {
 			for range 3 { // a failure is remembered for the TTL, so that a failing Alpaca is not flooded
 				got := b.get(apple)
 				b.mustFail(got, c.status, c.code)
-				if c.status == http.StatusTooManyRequests && got.Header.Get("Retry-After") == "" {
+				if c.name == "rate limit" && got.Header.Get("Retry-After") == "" {
 					t.Error("no Retry-After")
 				}
 			}

@@ -34,6 +34,7 @@ func table() []route {
 		{pattern: "/api/v1/stocks/*", function: Quote},
 		{pattern: "/api/v1/options/*", function: Quote},
 		{pattern: "/api/v1/crypto/*", function: Quote},
+		{pattern: "/api/v1/market/*", function: Quote},
 		{pattern: "/api/v1/watches", function: Quote},
 		{pattern: "/api/v1/watches/*", function: Quote},
 		{pattern: "/api/v1/ws/market-data", function: Quote},

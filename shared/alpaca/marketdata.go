@@ -45,32 +45,40 @@ func (c *Client) LatestBars(ctx context.Context, cred Credentials, symbols []str
 // is left out.
 func (c *Client) Snapshots(ctx context.Context, cred Credentials, symbols []string, feed string) (map[string]Snapshot, error) {
 	type envelope = map[string]*Snapshot
-	return latest(ctx, c, cred, "/v2/stocks/snapshots", symbols, feed, func(e *envelope) map[string]Snapshot {
-		found := make(map[string]Snapshot, len(*e))
-		for symbol, snapshot := range *e {
-			if snapshot != nil {
-				found[symbol] = *snapshot
-			}
-		}
-		return found
-	})
+	return latest(ctx, c, cred, "/v2/stocks/snapshots", symbols, feed, func(e *envelope) map[string]Snapshot { return present(*e) })
 }
 
 func latest[Envelope, T any](
 	ctx context.Context, c *Client, cred Credentials, path string, symbols []string, feed string,
 	open func(*Envelope) map[string]T,
 ) (map[string]T, error) {
-	if len(symbols) == 0 || slices.Contains(symbols, "") {
+	return keyed(ctx, c, cred, latestCall{path: path, symbols: symbols, most: symbolsPerCall, query: url.Values{"feed": {feed}}}, open)
+}
+
+// latestCall is a read of the latest of some symbols, most in one call. Empty values of query are left out.
+type latestCall struct {
+	path    string
+	symbols []string
+	most    int
+	query   url.Values
+}
+
+func keyed[Envelope, T any](
+	ctx context.Context, c *Client, cred Credentials, l latestCall, open func(*Envelope) map[string]T,
+) (map[string]T, error) {
+	if len(l.symbols) == 0 || slices.Contains(l.symbols, "") {
 		return nil, fmt.Errorf("%w: symbols must not be empty", ErrBadArgument)
 	}
-	found := make(map[string]T, len(symbols))
-	for part := range slices.Chunk(symbols, symbolsPerCall) {
+	found := make(map[string]T, len(l.symbols))
+	for part := range slices.Chunk(l.symbols, l.most) {
 		query := url.Values{"symbols": {strings.Join(part, ",")}}
-		if feed != "" {
-			query.Set("feed", feed)
+		for name := range l.query {
+			if value := l.query.Get(name); value != "" {
+				query.Set(name, value)
+			}
 		}
 		var answer Envelope
-		err := c.do(ctx, call{cred: cred, api: APIData, method: http.MethodGet, path: path, query: query}, &answer)
+		err := c.do(ctx, call{cred: cred, api: APIData, method: http.MethodGet, path: l.path, query: query}, &answer)
 		if err != nil {
 			return nil, err
 		}

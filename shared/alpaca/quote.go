@@ -83,3 +83,16 @@ type Greeks struct {
 	Theta decimal.Number `json:"theta"`
 	Vega  decimal.Number `json:"vega"`
 }
+
+// OrderBook is the depth of a crypto pair, the best price first on both sides.
+type OrderBook struct {
+	Timestamp time.Time `json:"t"`
+	Bids      []Level   `json:"b"`
+	Asks      []Level   `json:"a"`
+}
+
+// Level is one price of an order book, in units of the quote and the base currency.
+type Level struct {
+	Price decimal.Number `json:"p"`
+	Size  decimal.Number `json:"s"`
+}

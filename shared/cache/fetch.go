@@ -131,7 +131,8 @@ func (g *Group) send(own []*flight) {
 		g.land(fl, g.build(fl, fields.record(now), now.Add(span)))
 		writes[i] = entryWrite{key: fl.key, fields: fields, asOf: now, keep: fl.life.keep(!known), release: fl.leased}
 	}
-	_ = g.cache.config.Shared.put(ctx, writes) // counted and logged there; readers have their answer
+	// Also when the time for the read is over. A failure is counted and logged there; readers have their answer.
+	_ = g.cache.config.Shared.put(context.WithoutCancel(ctx), writes)
 }
 
 // landFailed lands older values where there are any that are not too old, and the error elsewhere.
@@ -147,7 +148,7 @@ func (g *Group) landFailed(ctx context.Context, own []*flight, err error) {
 			g.land(fl, &entry{err: err, life: fl.life, until: now.Add(fl.life.retry())})
 		}
 	}
-	g.cache.config.Shared.release(ctx, leased)
+	g.cache.config.Shared.release(context.WithoutCancel(ctx), leased)
 }
 
 // landFormer lands the newest of what was known before, as stale, when it is not too old.

@@ -198,3 +198,11 @@ func Last(ctx context.Context, client Hash, symbol string) (LastPrices, error) {
 	}
 	return last, nil
 }
+
+// WithoutTimes is a field's value without the times that stand before a part: what changes only with the market.
+func WithoutTimes(value string) string {
+	if len(value) > partHead && value[19] == ' ' && value[partHead-1] == ' ' {
+		return value[partHead:]
+	}
+	return value
+}

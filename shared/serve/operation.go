@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"errors"
 	"net/http"
 	"reflect"
 
@@ -66,6 +67,9 @@ type Request[Body any] struct {
 	// Answer is the header of the answer, for what goes beyond the envelope (Retry-After, ETag).
 	Answer http.Header
 }
+
+// ErrNotModified answers 304: the caller has what it asks for, by the ETag that the handler put into Answer.
+var ErrNotModified = errors.New("not modified")
 
 // None is the body of a request or the data of an answer that has none.
 type None struct{}

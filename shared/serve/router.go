@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -84,6 +85,10 @@ func Handle[Body, Data any](rt *Router, operation Operation, handler func(contex
 			return
 		}
 		data, err := handler(r.Context(), request)
+		if errors.Is(err, ErrNotModified) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
 		if err != nil {
 			rt.fail(w, r, err)
 			return
@@ -132,8 +137,8 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rt.mux.ServeHTTP(e, r)
 }
 
-// canonicalPath maps the forms that clients of the former service use to ours: /v1/... is /api/v1/..., and
-// .../stocks/quote/{symbol} is .../stocks/{symbol}/quote.
+// canonicalPath maps the forms that clients of the former service use to ours: /v1/... is /api/v1/...,
+// .../stocks/quote/{symbol} is .../stocks/{symbol}/quote, and .../options/chain/{symbol} is .../options/{symbol}/chain.
 func canonicalPath(path string) string {
 	if rest, ok := strings.CutPrefix(path, "/v1/"); ok && !strings.HasPrefix(rest, "corporate-actions") {
 		path = "/api/v1/" + rest
@@ -142,6 +147,9 @@ func canonicalPath(path string) string {
 		if symbol, ok := strings.CutPrefix(path, "/api/v1/"+class+"/quote/"); ok && symbol != "" {
 			return "/api/v1/" + class + "/" + symbol + "/quote"
 		}
+	}
+	if underlying, ok := strings.CutPrefix(path, "/api/v1/options/chain/"); ok && underlying != "" {
+		return "/api/v1/options/" + underlying + "/chain"
 	}
 	return path
 }
