@@ -149,7 +149,10 @@ func (e *Emulator) serve(life context.Context, listener net.Listener, handler ht
 
 func (e *Emulator) publicHandler() http.Handler {
 	mux := http.NewServeMux()
-	prices := &data.API{Catalogue: e.catalogue, Clock: e.clock, Market: e.market, Plans: e.plans, Seed: e.config.Seed, Readings: e.config.Readings}
+	prices := &data.API{
+		Catalogue: e.catalogue, Clock: e.clock, Market: e.market, Plans: e.plans, Seed: e.config.Seed, Readings: e.config.Readings,
+		Heartbeat: e.config.Heartbeat,
+	}
 	prices.Register(mux, e.gate)
 	broker := &trading.API{Catalogue: e.catalogue, Clock: e.clock, Market: e.market, Announcements: prices.Announcements}
 	broker.Register(mux, e.gate)

@@ -40,7 +40,7 @@ func (p prices) ReleasePrice(symbol string) error {
 	return nil
 }
 
-func newAPI(t *testing.T) (*admin.API, *exchange.Account) {
+func newAPI(t testing.TB) (*admin.API, *exchange.Account) {
 	t.Helper()
 	hours, err := session.NewClock(session.Settings{}, clock.NewFake(time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC)))
 	if err != nil {

@@ -23,8 +23,11 @@ type action struct {
 	fields  []actionField
 }
 
-// actionField is a member beyond id and process_date; raw is its JSON.
-type actionField struct{ name, raw string }
+// actionField is a member beyond id and process_date; raw is its JSON. Numbers are texts in events.
+type actionField struct {
+	name, raw string
+	number    bool
+}
 
 // actionKinds are the kinds in the order of their groups' names.
 func actionKinds() []string {
@@ -35,15 +38,19 @@ func actionKinds() []string {
 	}
 }
 
-func text(name, value string) actionField { return actionField{name, string(wire.String(nil, value))} }
+func text(name, value string) actionField {
+	return actionField{name: name, raw: string(wire.String(nil, value))}
+}
 
 func number(name string, value decimal.Decimal) actionField {
-	return actionField{name, string(wire.Number(nil, value))}
+	return actionField{name: name, raw: string(wire.Number(nil, value)), number: true}
 }
 
 func day(name string, date time.Time) actionField { return text(name, date.Format(time.DateOnly)) }
 
-func truth(name string, value bool) actionField { return actionField{name, strconv.FormatBool(value)} }
+func truth(name string, value bool) actionField {
+	return actionField{name: name, raw: strconv.FormatBool(value)}
+}
 
 // actionsOf returns the corporate actions that are processed in a year, by date and ID.
 func (api *API) actionsOf(year int) []action {
@@ -139,17 +146,31 @@ func (a *action) describe(first, second string, rate decimal.Decimal) {
 		a.add(number("old_rate", one), number("new_rate", one), text("alternate_symbol", second+"W"),
 			text("alternate_cusip", cusip(second+"W")), number("alternate_rate", one), day("effective_date", a.process),
 			day("payable_date", a.process))
-	case "stock_dividend", "redemption", "partial_call":
+	case "stock_dividend":
 		single()
 		a.add(number("rate", rate))
 		dates()
-	case "spin_off", "rights_distribution":
+	case "redemption":
+		single()
+		a.add(number("rate", rate), day("payable_date", a.process))
+	case "partial_call":
+		single()
+		a.add(number("price", rate), text("lottery_type", "original"), day("lottery_date", before), day("record_date", before),
+			day("payable_date", a.process))
+	case "spin_off":
 		pair("source", "new")
-		a.add(number("source_rate", one), number("new_rate", one), number("rate", one))
+		a.add(number("source_rate", one), number("new_rate", one))
+		dates()
+	case "rights_distribution":
+		pair("source", "new")
+		a.add(number("rate", one), day("expiration_date", a.process.AddDate(0, 1, 0)))
 		dates()
 	case "name_change":
 		pair("old", "new")
-	case "worthless_removal", "reorganization":
+	case "reorganization":
+		single()
+		a.add(number("cash_rate", rate), day("effective_date", a.process), day("payable_date", a.process))
+	case "worthless_removal":
 		single()
 	default: // mergers
 		a.describeMerger(pair, rate)
@@ -172,11 +193,19 @@ func (a *action) describeMerger(pair func(string, string), rate decimal.Decimal)
 
 func (a *action) add(fields ...actionField) { a.fields = append(a.fields, fields...) }
 
-func (a *action) appendTo(dst []byte) []byte {
+func (a *action) appendTo(dst []byte) []byte { return a.appendWith(dst, false) }
+
+// appendWith appends the action, its numbers as texts when it is part of an event.
+func (a *action) appendWith(dst []byte, event bool) []byte {
 	dst = wire.String(append(dst, `{"id":`...), a.id)
+	dst = append(dst, `,"currency":"USD"`...)
 	for _, field := range a.fields {
 		dst = append(wire.String(append(dst, ','), field.name), ':')
-		dst = append(dst, field.raw...)
+		if event && field.number {
+			dst = wire.String(dst, field.raw)
+		} else {
+			dst = append(dst, field.raw...)
+		}
 	}
 	return append(wire.String(append(dst, `,"process_date":`...), a.process.Format(time.DateOnly)), '}')
 }

@@ -75,10 +75,18 @@ func (api *API) readActions(q *query) actionRequest {
 	if end, found := q.date("end"); found {
 		request.to = end
 	}
+	if request.ids != nil {
+		for _, other := range []string{"symbols", "cusips", "types", "start", "end", "region", "data_quality"} {
+			if q.text(other) != "" {
+				q.refuse("ids and %s are mutually exclusive", other)
+			}
+		}
+		request.from, request.to = firstAction(), today.AddDate(1, 0, 0)
+	}
 	if request.from.After(request.to) {
 		q.refuse("end should not be before start")
 	}
-	if first := time.Date(firstActionYear, time.January, 1, 0, 0, 0, 0, time.UTC); request.from.Before(first) {
+	if first := firstAction(); request.from.Before(first) {
 		request.from = first
 	}
 	if last := today.AddDate(1, 0, 0); request.to.After(last) { // nothing is announced earlier
@@ -90,6 +98,10 @@ func (api *API) readActions(q *query) actionRequest {
 		}
 	}
 	return request
+}
+
+func firstAction() time.Time {
+	return time.Date(firstActionYear, time.January, 1, 0, 0, 0, 0, time.UTC)
 }
 
 // set reads a list of words; nil when there is none.

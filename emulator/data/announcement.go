@@ -64,15 +64,11 @@ func (a *action) announcement(caType, subType string) Announcement {
 		TargetSymbol: a.symbols[len(a.symbols)-1], TargetCusip: a.cusips[len(a.cusips)-1],
 		OldRate: "1", NewRate: "1",
 	}
-	first := a.process
 	for _, field := range a.fields {
 		value := strings.Trim(field.raw, `"`)
 		switch field.name {
 		case "ex_date":
 			made.Ex = value
-			if date, err := time.Parse(time.DateOnly, value); err == nil {
-				first = date
-			}
 		case "effective_date":
 			made.Effective = value
 		case "record_date":
@@ -96,6 +92,20 @@ func (a *action) announcement(caType, subType string) Announcement {
 	if made.Effective == "" {
 		made.Effective = a.process.Format(time.DateOnly)
 	}
-	made.Declared = weekday(first.AddDate(0, 0, -noticeDays)).Format(time.DateOnly)
+	made.Declared = a.declared().Format(time.DateOnly)
 	return made
+}
+
+// declared returns the date on which the action was told.
+func (a *action) declared() time.Time {
+	first := a.process
+	for _, field := range a.fields {
+		if field.name != "ex_date" {
+			continue
+		}
+		if date, err := time.Parse(time.DateOnly, strings.Trim(field.raw, `"`)); err == nil {
+			first = date
+		}
+	}
+	return weekday(first.AddDate(0, 0, -noticeDays))
 }

@@ -87,6 +87,7 @@ func (api *API) stockSpan(q *query, account *exchange.Account, feeds ...string) 
 	if !slices.Contains(feeds, feed) {
 		q.refuse("invalid feed: %s", feed)
 	}
+	q.asOf()
 	now := api.Clock.Now()
 	latest := now
 	late := api.planOf(account) == access.Basic && feed != "iex"
@@ -97,7 +98,7 @@ func (api *API) stockSpan(q *query, account *exchange.Account, feeds ...string) 
 	if q.err == nil && (feed == "otc" || late && end.After(latest)) {
 		q.err = api.refuseFeed(feed, late)
 	}
-	span := market.Span{From: start, To: earlier(end, now), Descending: q.descending(false)}
+	span := market.Span{From: start, To: earlier(end, now), Descending: q.descending(false), Done: q.done}
 	switch feed {
 	case "iex":
 		span.Venue = iexVenue
@@ -141,14 +142,14 @@ func (api *API) optionSpan(q *query, account *exchange.Account) market.Span {
 	if q.err == nil && latest.Before(now) && end.After(latest) {
 		q.err = api.noRights("subscription does not permit querying recent OPRA data")
 	}
-	return market.Span{From: start, To: earlier(end, now), Descending: q.descending(false)}
+	return market.Span{From: start, To: earlier(end, now), Descending: q.descending(false), Done: q.done}
 }
 
 // cryptoSpan reads the period of the historical endpoints for crypto, whose days begin at midnight UTC.
 func (api *API) cryptoSpan(q *query) market.Span {
 	now := api.Clock.Now()
 	start, end := q.period(time.UTC, now, now)
-	return market.Span{From: start, To: earlier(end, now), Descending: q.descending(false)}
+	return market.Span{From: start, To: earlier(end, now), Descending: q.descending(false), Done: q.done}
 }
 
 func earlier(a, b time.Time) time.Time {

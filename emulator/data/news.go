@@ -127,7 +127,7 @@ func (n *newsRequest) appendArticle(dst []byte, article *news.Article) []byte {
 	dst = wire.Time(append(dst, `,"created_at":`...), article.At)
 	dst = wire.Time(append(dst, `,"updated_at":`...), article.At)
 	dst = wire.String(append(dst, `,"url":`...), article.URL)
-	dst = append(dst, `,"images":[],"symbols":[`...)
+	dst = append(appendImages(append(dst, `,"images":[`...), article), `],"symbols":[`...)
 	for i, symbol := range article.Symbols {
 		if i > 0 {
 			dst = append(dst, ',')
@@ -135,4 +135,20 @@ func (n *newsRequest) appendArticle(dst []byte, article *news.Article) []byte {
 		dst = wire.String(dst, symbol)
 	}
 	return append(wire.String(append(dst, `],"source":`...), article.Source), '}')
+}
+
+// appendImages appends the three sizes of a picture that one article in three has.
+func appendImages(dst []byte, article *news.Article) []byte {
+	const often = 3
+	if article.ID%often != 0 {
+		return dst
+	}
+	for i, size := range [...]string{"large", "small", "thumb"} {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = wire.String(append(dst, `{"size":`...), size)
+		dst = append(wire.String(append(dst, `,"url":`...), article.URL+"/"+size+".jpg"), '}')
+	}
+	return dst
 }

@@ -16,9 +16,10 @@ import (
 type query struct {
 	values url.Values
 	err    error
+	done   <-chan struct{} // closed when the client is gone
 }
 
-func newQuery(r *http.Request) *query { return &query{values: r.URL.Query()} }
+func newQuery(r *http.Request) *query { return &query{values: r.URL.Query(), done: r.Context().Done()} }
 
 // refuse remembers that the request is wrong.
 func (q *query) refuse(format string, args ...any) {
@@ -169,6 +170,13 @@ func (q *query) date(name string) (at time.Time, found bool) {
 		return time.Time{}, false
 	}
 	return date, q.reasonable(name, date)
+}
+
+// asOf checks the date whose symbols are meant, or the dash that stands for none. No stock was renamed here.
+func (q *query) asOf() {
+	if q.text("asof") != "-" {
+		q.date("asof")
+	}
 }
 
 // reasonable refuses years that 64 bits of nanoseconds cannot hold.

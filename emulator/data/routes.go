@@ -4,6 +4,7 @@ package data
 import (
 	"iter"
 	"net/http"
+	"time"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/access"
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
@@ -20,6 +21,8 @@ type API struct {
 	Plans *access.Plans
 	// Readings choose between contradicting reports.
 	Readings access.Readings
+	// Heartbeat is how often a quiet event stream carries a comment; zero: 15 s.
+	Heartbeat time.Duration
 	// Seed decides news and corporate actions.
 	Seed uint64
 }
@@ -39,6 +42,7 @@ func (api *API) Register(mux *http.ServeMux, gate *access.Gate) {
 	api.registerOptions(mux, gate)
 	mux.Handle("GET /v1/corporate-actions", gate.ForData(api.corporateActions))
 	mux.Handle("GET /v1beta1/corporate-actions", gate.ForData(api.corporateActions))
+	mux.Handle("GET /v1beta1/events/corporate-actions", gate.ForData(api.streamActions))
 	mux.Handle("GET /v1beta1/screener/stocks/most-actives", gate.ForData(api.mostActives))
 	mux.Handle("GET /v1beta1/screener/{market}/movers", gate.ForData(api.movers))
 	mux.Handle("GET /v1beta1/forex/latest/rates", gate.ForData(api.latestRates))

@@ -228,3 +228,16 @@ func TestNoBarsWhileClosed(t *testing.T) {
 		}
 	}
 }
+
+// TestAbandonedBars: who is gone gets nothing more, also in the middle of a bar of a year.
+func TestAbandonedBars(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	close(gone)
+	span := market.Span{From: noon.AddDate(-8, 0, 0), To: noon, Done: gone}
+	for _, frame := range []market.Timeframe{{Count: 1, Unit: market.Minute}, {Count: 12, Unit: market.Month}} {
+		for bar := range nonStop(t, 1).Bars(find(t, "AAPL"), frame, span, noon) {
+			t.Errorf("a bar of %s", bar.Start)
+		}
+	}
+}

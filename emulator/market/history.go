@@ -14,6 +14,18 @@ type Span struct {
 	Descending bool
 	// Venue leaves only the trades of one exchange, by its code; empty: all.
 	Venue string
+	// Done, once it is closed, ends what is yielded early: years of bars take seconds, and whoever asked may be gone. Nil never
+	// ends anything.
+	Done <-chan struct{}
+}
+
+func (span *Span) abandoned() bool {
+	select {
+	case <-span.Done:
+		return true
+	default:
+		return false
+	}
 }
 
 // history is how far back there is data: as far as Alpaca's goes.
@@ -119,7 +131,10 @@ func (m *Market) Bars(a *asset.Asset, timeframe Timeframe, span Span, until time
 			span.To = until
 		}
 		for start := range s.stamps(timeframe, span) {
-			built := s.bucket(timeframe, start, until, span.Venue)
+			built := s.bucket(timeframe, start, until, &span)
+			if span.abandoned() {
+				return
+			}
 			if built.complete() && !yield(built.bar(start, s.digits)) {
 				return
 			}
@@ -176,7 +191,8 @@ func (s *series) closed(from, to time.Time) (after, before time.Time, closed boo
 }
 
 // bucket builds the bar that starts at a stamp.
-func (s *series) bucket(timeframe Timeframe, start, until time.Time, venue string) fold {
+func (s *series) bucket(timeframe Timeframe, start, until time.Time, span *Span) fold {
+	venue := span.Venue
 	end := timeframe.End(start, s.zone())
 	switch {
 	case timeframe.intraday():
@@ -188,7 +204,7 @@ func (s *series) bucket(timeframe Timeframe, start, until time.Time, venue strin
 		return s.day(start, until, venue)
 	}
 	var built fold
-	for day := start; day.Before(end) && !day.After(until); day = (Timeframe{1, Day}).End(day, s.zone()) {
+	for day := start; day.Before(end) && !day.After(until) && !span.abandoned(); day = (Timeframe{1, Day}).End(day, s.zone()) {
 		built.join(s.day(day, until, venue))
 	}
 	return built
