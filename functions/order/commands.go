@@ -19,9 +19,14 @@ func (f *Function) receiver() *event.Receiver {
 	receiver := f.NewReceiver()
 	receiver.Handle(event.TypeOrderRequested, consumer, f.orderRequested)
 	receiver.Handle(event.TypeOrderCancelRequested, consumer, f.cancelRequested)
-	receiver.Handle(event.TypeSweepTick, consumer, func(ctx context.Context, _ event.Event) error { return f.sweep(ctx) })
+	receiver.Handle(event.TypeSweepTick, consumer, f.sweepTicked)
 	receiver.Handle(event.TypePing, consumer, func(ctx context.Context, _ event.Event) error { return f.sweep(ctx) })
 	return receiver
+}
+
+// sweepTicked settles what dead instances left behind, and has their events published.
+func (f *Function) sweepTicked(ctx context.Context, _ event.Event) error {
+	return errors.Join(f.sweep(ctx), f.Relay.Look(ctx))
 }
 
 // orderRequested places the order of a command. A refusal by Alpaca is a result, told by its own event; the command is

@@ -73,10 +73,23 @@ func New(client Redis, leases *lease.Leases, publisher Publisher, logger *zap.Lo
 // Notify says that this instance appended to the account's shard: it is drained at once rather than at the next poll.
 func (r *Relay) Notify(accountID string) { r.mark(store.Shard(accountID)) }
 
+// Look lets Run drain at once what others left, rather than at the next poll. The error says that Redis did not answer.
+func (r *Relay) Look(ctx context.Context) error {
+	if err := r.find(ctx); err != nil {
+		return err
+	}
+	r.wakeUp()
+	return nil
+}
+
 func (r *Relay) mark(shard int) {
 	r.mu.Lock()
 	r.dirty[shard] = true
 	r.mu.Unlock()
+	r.wakeUp()
+}
+
+func (r *Relay) wakeUp() {
 	select {
 	case r.wake <- struct{}{}:
 	default: // a wake-up is waiting already

@@ -408,3 +408,25 @@ func TestTwoRelaysKeepTheOrder(t *testing.T) {
 		}
 	})
 }
+
+// Look must not wait for the poll.
+func TestLookDrainsAtOnce(t *testing.T) {
+	client := storetest.Server(t)
+	to := &sink{}
+	relay := newRelay(client, "a", to)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); relay.Run(ctx) }()
+	for i := range 3 {
+		put(t, client, "ACC001", fmt.Sprint("e", i))
+		if err := relay.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		storetest.Eventually(t, "it is published", func() bool { return len(to.ids("ACC001")) == i+1 })
+	}
+	cancel()
+	<-done
+	if err := newRelay(storetest.Away(t), "a", to).Look(t.Context()); err == nil {
+		t.Error("looked without Redis")
+	}
+}
