@@ -122,3 +122,17 @@ func settled(ctx context.Context, client *redis.Client, nodes, masters int) bool
 	}
 	return nodes == masters || strings.Contains(replication, "state=online")
 }
+
+// Whole reports whether every node knows all others and that all slots have an owner, and every one of so many masters has
+// a replica in step with it.
+func (c *Cluster) Whole(ctx context.Context, masters int) bool {
+	for _, server := range c.Servers {
+		client := server.Client()
+		in := settled(ctx, client, len(c.Servers), masters)
+		_ = client.Close()
+		if !in {
+			return false
+		}
+	}
+	return true
+}
