@@ -20,10 +20,9 @@ import (
 const maxDeadLetters = 100_000
 
 // publishBatch publishes entries, each account's in order and several accounts at once, and deletes what was
-// published. An account whose event the broker does not take now, or by until, keeps its later events too.
-func (r *Relay) publishBatch(ctx context.Context, key string, entries []redis.XMessage, until time.Time) error {
-	ctx, cancel := context.WithDeadline(ctx, until)
-	defer cancel()
+// published. An account whose event the broker does not take now, or not while the shard is ours, keeps its later
+// events too.
+func (r *Relay) publishBatch(ctx context.Context, key string, entries []redis.XMessage, own *tenure) error {
 	byAccount := make(map[string][]redis.XMessage)
 	for _, entry := range entries {
 		account, _ := entry.Values["account"].(string)
@@ -36,11 +35,11 @@ func (r *Relay) publishBatch(ctx context.Context, key string, entries []redis.XM
 		done   []string
 		slots  = make(chan struct{}, accountsAtOnce)
 	)
-	for _, own := range byAccount {
+	for _, queue := range byAccount {
 		wait.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			published, err := r.publishInOrder(ctx, own)
+			published, err := r.publishInOrder(ctx, queue, own)
 			mu.Lock()
 			defer mu.Unlock()
 			done = append(done, published...)
@@ -60,12 +59,15 @@ func (r *Relay) publishBatch(ctx context.Context, key string, entries []redis.XM
 }
 
 // publishInOrder returns the IDs of the entries that are done with, and the error that ended it.
-func (r *Relay) publishInOrder(ctx context.Context, entries []redis.XMessage) ([]string, error) {
+func (r *Relay) publishInOrder(ctx context.Context, entries []redis.XMessage, own *tenure) ([]string, error) {
 	var done []string
 	for _, entry := range entries {
+		if err := own.hold(ctx); err != nil {
+			return done, err
+		}
 		e, err := decode(entry)
 		if err == nil {
-			err = r.publisher.Publish(ctx, e)
+			err = r.publish(ctx, e, own.until())
 		}
 		if err != nil && !errors.Is(err, event.ErrRefused) && !errors.Is(err, errEntry) {
 			return done, fmt.Errorf("publish %s: %w", entry.ID, err)
@@ -78,6 +80,12 @@ func (r *Relay) publishInOrder(ctx context.Context, entries []redis.XMessage) ([
 		done = append(done, entry.ID)
 	}
 	return done, nil
+}
+
+func (r *Relay) publish(ctx context.Context, e event.Event, until time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	return r.publisher.Publish(ctx, e)
 }
 
 // bury keeps an event that the broker will never take where an operator finds it.

@@ -23,6 +23,8 @@ const (
 	leaseLife = 5 * time.Second
 	// publishLife bounds one batch from before its lease was taken: who no longer has the lease must not publish.
 	publishLife = leaseLife - 500*time.Millisecond
+	// holdEvery is how long, at most, events are published after another instance may have begun to.
+	holdEvery = 250 * time.Millisecond
 	// pollEvery is how often an idle relay looks for what others left.
 	pollEvery = time.Second
 	// batch is how many entries one read takes; accountsAtOnce how many accounts are published in parallel.
@@ -206,11 +208,12 @@ func (r *Relay) drain(ctx context.Context, shard int) error {
 	if n, err := r.client.XLen(ctx, key).Result(); err != nil || n == 0 {
 		return err
 	}
-	until := time.Now().Add(publishLife)
+	asked := time.Now()
 	held, err := r.leases.Acquire(ctx, store.OutboxLeaseKey(shard), leaseLife)
 	if err != nil {
 		return err
 	}
+	own := &tenure{leases: r.leases, held: held, renewed: asked}
 	defer func() {
 		// Also when ctx has ended: another instance must not wait for the lease to run out.
 		released, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -227,11 +230,7 @@ func (r *Relay) drain(ctx context.Context, shard int) error {
 		if len(entries) == 0 {
 			return nil
 		}
-		if err := r.publishBatch(ctx, key, entries, until); err != nil {
-			return err
-		}
-		until = time.Now().Add(publishLife)
-		if err := r.leases.Renew(ctx, held, leaseLife); err != nil {
+		if err := r.publishBatch(ctx, key, entries, own); err != nil {
 			return err
 		}
 	}

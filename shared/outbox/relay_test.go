@@ -430,3 +430,26 @@ func TestLookDrainsAtOnce(t *testing.T) {
 		t.Error("looked without Redis")
 	}
 }
+
+// TestFlushedRedisEndsTheBatch: the lease goes with everything else, and what a batch under way still holds is made anew by
+// whoever comes next, with larger numbers: it must not be published behind those.
+func TestFlushedRedisEndsTheBatch(t *testing.T) {
+	client := storetest.Server(t)
+	for _, id := range numbered("e", 10) {
+		put(t, client, "ACC001", id)
+	}
+	to := &sink{}
+	to.refuse = func(context.Context, event.Event) error {
+		if err := client.Del(t.Context(), store.OutboxLeaseKey(store.Shard("ACC001"))).Err(); err != nil {
+			t.Error(err)
+		}
+		<-time.After(outbox.HoldEvery + 10*time.Millisecond) // what the relay takes on trust
+		return nil
+	}
+	if err := newRelay(client, "a", to).Flush(t.Context()); !errors.Is(err, lease.ErrLost) {
+		t.Fatalf("got %v", err)
+	}
+	if got := to.ids("ACC001"); len(got) != 1 || left(t, client, "ACC001") != 9 {
+		t.Fatalf("published %v, %d are left", got, left(t, client, "ACC001"))
+	}
+}

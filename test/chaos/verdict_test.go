@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/opitios-ai/alpaca-knative/shared/event"
+)
+
+// market is one intent and the order that Alpaca has for it.
+func market(t *testing.T) (*trader, *intent, accepted) {
+	t.Helper()
+	traders := []trader{{id: "a"}}
+	for n := 0; ; n++ {
+		if i := newIntent(1, n, traders); i.purpose == trade {
+			return &traders[0], i, orderOf(i, "o1")
+		}
+	}
+}
+
+func orderOf(i *intent, id string) accepted {
+	return accepted{ID: id, Symbol: i.request.Symbol, Side: i.request.Side, Type: i.request.Type, Qty: &i.request.Qty.Decimal}
+}
+
+// counted is what a verdict found.
+func counted(r *Report) string {
+	return fmt.Sprintf("duplicates=%d lost=%d wrong=%d unordered=%d", len(r.Duplicates), len(r.Lost), len(r.Wrong), len(r.Unordered))
+}
+
+// TestAnswersAreJudged: the comparison itself finds what it is for.
+func TestAnswersAreJudged(t *testing.T) {
+	tests := []struct {
+		name   string
+		client func(*intent)
+		orders func(*intent) []accepted
+		events []told
+		want   string
+	}{
+		{"placed", func(i *intent) { i.end(placed, "o1", "") }, one, nil, "duplicates=0 lost=0 wrong=0 unordered=0"},
+		{"two orders", func(i *intent) { i.end(placed, "o1", "") }, two, nil, "duplicates=1 lost=0 wrong=0 unordered=0"},
+		{"told of an order that is not there", func(i *intent) { i.end(placed, "o1", "") }, none, nil, "duplicates=0 lost=1 wrong=0 unordered=0"},
+		{"told of another's order", func(i *intent) { i.end(placed, "o1", "") }, another, nil, "duplicates=0 lost=0 wrong=2 unordered=0"},
+		{"refused", func(i *intent) { i.end(refused, "", "422 X") }, none, nil, "duplicates=0 lost=0 wrong=0 unordered=0"},
+		{"refused, but there", func(i *intent) { i.end(refused, "", "422 X") }, one, nil, "duplicates=0 lost=0 wrong=1 unordered=0"},
+		{"never answered", func(*intent) {}, one, nil, "duplicates=0 lost=1 wrong=0 unordered=0"},
+		{"given up, not there", func(i *intent) { i.end(gaveUp, "", "") }, none, nil, "duplicates=0 lost=0 wrong=0 unordered=0"},
+		{"given up, there", func(i *intent) { i.end(gaveUp, "", "") }, one, nil, "duplicates=0 lost=0 wrong=0 unordered=0"},
+		{"command taken", func(i *intent) { i.end(handled, "", "") }, one, nil, "duplicates=0 lost=0 wrong=0 unordered=0"},
+		{"command taken for nothing", func(i *intent) { i.end(handled, "", "") }, none, nil, "duplicates=0 lost=1 wrong=0 unordered=0"},
+		{"a claim", func(i *intent) { i.end(placed, "o1", ""); i.claim("x") }, one, nil, "duplicates=0 lost=0 wrong=1 unordered=0"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			trader, i, _ := market(t)
+			test.client(i)
+			report := &Report{Refusals: map[string]int{}}
+			judgeAnswers(report, trader, []*intent{i}, test.orders(i), test.events)
+			if got := counted(report); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+			if report.Clean() != (test.want == "duplicates=0 lost=0 wrong=0 unordered=0") {
+				t.Error("clean or not?")
+			}
+		})
+	}
+}
+
+func none(*intent) []accepted  { return nil }
+func one(i *intent) []accepted { return []accepted{orderOf(i, "o1")} }
+func two(i *intent) []accepted { return []accepted{orderOf(i, "o1"), orderOf(i, "o2")} }
+
+func another(i *intent) []accepted {
+	other := orderOf(i, "o1")
+	other.Symbol = "OTHER"
+	return []accepted{other}
+}
+
+// TestEventsAreJudged: each thing that can be wrong with an account's events is found.
+func TestEventsAreJudged(t *testing.T) {
+	history := []tradeEvent{
+		{ID: "e1", Name: "new", OrderID: "o1"}, {ID: "e2", Name: "partial_fill", OrderID: "o1", ExecutionID: "x1"},
+		{ID: "e3", Name: "fill", OrderID: "o1", ExecutionID: "x2"}, {ID: "e4", Name: "canceled", OrderID: "o2"},
+	}
+	const right = "o1:accepted o1:x1 o1:x1:position e2:account o1:filled o1:x2:position e3:account o2:accepted o2:canceled"
+	tests := []struct {
+		name, ids  string
+		unordered  int
+		rearranged bool // numbers that do not grow
+	}{
+		{"right", right, 0, false},
+		{"accepted is missing", strings.Replace(right, "o2:accepted ", "", 1), 1, false},
+		{"a fill is missing", strings.Replace(right, "o1:filled ", "", 1), 1, false},
+		{"a position is missing", strings.Replace(right, "o1:x1:position ", "", 1), 1, false},
+		{"the end is missing", strings.Replace(right, " o2:canceled", "", 1), 1, false},
+		{"filled before accepted", strings.Replace(right, "o2:accepted o2:canceled", "o2:canceled o2:accepted", 1), 1, false},
+		{"filled before the part", "o1:accepted o1:filled o1:x1 o1:x1:position e2:account o1:x2:position e3:account o2:accepted o2:canceled", 1, false},
+		{"numbers that do not grow", right, 8, true},
+		{"nothing", "", 9, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var events []told
+			for n, id := range strings.Fields(test.ids) {
+				sequence := fmt.Sprintf("%020d", n+1)
+				if test.rearranged {
+					sequence = fmt.Sprintf("%020d", 100-n)
+				}
+				events = append(events, told{id: id, kind: event.TypeOrderFilled, sequence: sequence})
+			}
+			report := &Report{}
+			judgeEvents(report, &trader{id: "a"}, []accepted{{ID: "o1"}, {ID: "o2"}}, history, events)
+			if len(report.Unordered) != test.unordered {
+				t.Errorf("found %d, want %d: %q", len(report.Unordered), test.unordered, report.Unordered)
+			}
+		})
+	}
+}
