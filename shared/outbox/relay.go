@@ -77,11 +77,9 @@ func (r *Relay) Notify(accountID string) { r.mark(store.Shard(accountID)) }
 
 // Look lets Run drain at once what others left, rather than at the next poll. The error says that Redis did not answer.
 func (r *Relay) Look(ctx context.Context) error {
-	if err := r.find(ctx); err != nil {
-		return err
-	}
+	err := r.find(ctx)
 	r.wakeUp()
-	return nil
+	return err
 }
 
 func (r *Relay) mark(shard int) {
@@ -124,10 +122,11 @@ func (r *Relay) Run(ctx context.Context) {
 // Flush drains everything once more, for the time before exit; it returns why something could not be published. A
 // shard that another instance drains is in good hands.
 func (r *Relay) Flush(ctx context.Context) error {
-	if err := r.find(ctx); err != nil {
-		return err
-	}
+	unseen := r.find(ctx)
 	failed := slices.DeleteFunc(r.drainDirty(ctx), func(err error) bool { return errors.Is(err, lease.ErrHeld) })
+	if unseen != nil {
+		failed = append(failed, unseen)
+	}
 	if len(failed) == 0 {
 		return nil
 	}
@@ -140,7 +139,8 @@ func (r *Relay) findLogged(ctx context.Context) {
 	}
 }
 
-// find marks every shard that has entries, in one pipeline.
+// find marks every shard that has entries, in one pipeline. Where a part of a cluster is away the rest is marked all the
+// same.
 func (r *Relay) find(ctx context.Context) error {
 	lengths := make([]*redis.IntCmd, store.Shards)
 	_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
@@ -149,15 +149,15 @@ func (r *Relay) find(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("look for events: %w", err)
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for shard, length := range lengths {
 		if length.Val() > 0 {
 			r.dirty[shard] = true
 		}
+	}
+	if err != nil {
+		return fmt.Errorf("look for events: %w", err)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '') ~= tonumber(ARGV[2]) t
 return redis.call('ZREM', KEYS[1], ARGV[1])`)}
 }
 
-// accounts returns all of them, in one pipeline.
+// accounts returns all of them, in one pipeline; where a part of a cluster is away, those of the rest with the error.
 func (a *activeSet) accounts(ctx context.Context) ([]string, error) {
 	shards := make([]*redis.StringSliceCmd, store.Shards)
 	_, err := a.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
@@ -32,12 +32,12 @@ func (a *activeSet) accounts(ctx context.Context) ([]string, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("read active accounts: %w", err)
-	}
 	var accounts []string
 	for _, shard := range shards {
 		accounts = append(accounts, shard.Val()...)
+	}
+	if err != nil {
+		return accounts, fmt.Errorf("read active accounts: %w", err)
 	}
 	return accounts, nil
 }

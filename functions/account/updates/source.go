@@ -81,11 +81,8 @@ func (s *source) hear(ctx context.Context, announced any) {
 func (s *source) scan(ctx context.Context) {
 	s.restore(ctx)
 	accounts, err := s.active.accounts(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			s.platform.Logger.Warn("active accounts not read", zap.Error(err))
-		}
-		return
+	if err != nil && ctx.Err() == nil {
+		s.platform.Logger.Warn("active accounts not read", zap.Error(err))
 	}
 	var group errgroup.Group
 	group.SetLimit(acquisitions)
