@@ -39,6 +39,12 @@ test: redis ## Run all tests with the race detector, installing redis-server whe
 fuzz: ## Fuzz every parser, 20 s each
 	./test/fuzz.sh 20s
 
+SEED     ?= 1
+DURATION ?= 60s
+.PHONY: chaos
+chaos: redis ## Kill, pause, flush and fail over everything while orders are placed: make chaos SEED=7 DURATION=60s
+	@go run ./test/chaos -seed $(SEED) -duration $(DURATION)
+
 .PHONY: bench
 bench: redis build ## Measure start time, memory and size of the functions, and the hot paths, against their goals
 	go run ./test/bench
