@@ -50,7 +50,7 @@ func startBacking(ctx context.Context, _ string) (*backing, error) {
 		err = b.startEmulator(ctx)
 	}
 	if err == nil {
-		err = b.writeAccount(port)
+		err = b.writeAccount(port, alpaca.Credentials{KeyID: "PKBENCH", SecretKey: "bench"}, b.emulator.URL())
 	}
 	if err != nil {
 		b.stop()
@@ -79,11 +79,11 @@ func (b *backing) startEmulator(ctx context.Context) error {
 	return b.emulator.Start(ctx)
 }
 
-func (b *backing) writeAccount(redisPort int) error {
+func (b *backing) writeAccount(redisPort int, credentials alpaca.Credentials, alpacaURL string) error {
 	permissions := []auth.Permission{auth.PermissionTrade, auth.PermissionMarketData, auth.PermissionAccountRead}
 	content, err := vault.Marshal([]vault.Account{{
 		ID: benchAccount, Type: vault.TypePaper, MarketData: true, Permissions: permissions,
-		Credentials: alpaca.Credentials{KeyID: "PKBENCH", SecretKey: "bench"},
+		Credentials: credentials,
 	}})
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (b *backing) writeAccount(redisPort int) error {
 	b.environ = []string{
 		"HOST=127.0.0.1", "REDIS_URL=redis://127.0.0.1:" + strconv.Itoa(redisPort), "ACCOUNTS_FILE=" + accounts,
 		"JWT_SECRET=" + benchSecret, "K_SINK=http://127.0.0.1:9", "LOG_LEVEL=error",
-		"ALPACA_TRADING_URL=" + b.emulator.URL(), "ALPACA_DATA_URL=" + b.emulator.URL(), "ACCOUNT_READS_PER_MINUTE=100000",
+		"ALPACA_TRADING_URL=" + alpacaURL, "ALPACA_DATA_URL=" + alpacaURL, "ACCOUNT_READS_PER_MINUTE=100000",
 		"ALPACA_TRADING_REQUESTS_PER_MINUTE=100000",
 	}
 	return nil

@@ -27,6 +27,7 @@ type section struct {
 func sections() []section {
 	return []section{
 		{"starts", measureFunctions},
+		{"orders", func(ctx context.Context, o options) ([]row, error) { return measureOrders(ctx, o.bin) }},
 		{"emulator", func(ctx context.Context, o options) ([]row, error) { return measureEmulator(ctx, o.bin, o.load) }},
 	}
 }
@@ -35,6 +36,13 @@ func main() {
 	if setting := os.Getenv(peerVariable); setting != "" {
 		if err := servePeer(context.Background(), setting); err != nil {
 			fmt.Fprintln(os.Stderr, "bench peer:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if address := os.Getenv(stackVariable); address != "" {
+		if err := serveStack(context.Background(), address); err != nil {
+			fmt.Fprintln(os.Stderr, "bench stack:", err)
 			os.Exit(1)
 		}
 		return
