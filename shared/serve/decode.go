@@ -66,13 +66,13 @@ func DecodeJSON(content []byte, target any) error {
 	if err := decoder.Decode(target); err != nil {
 		return explain(err, content, target)
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+	if len(bytes.TrimSpace(content[decoder.InputOffset():])) > 0 {
 		return problem.InvalidRequest.New("there is data after the JSON body").Field("body")
 	}
 	if bytes.TrimSpace(content)[0] != '{' { // null: everything else that is no object did not decode
 		return notAnObject()
 	}
-	return refuseRepeats(json.NewDecoder(bytes.NewReader(content)))
+	return refuseRepeats(content)
 }
 
 func notAnObject() *problem.Error {
@@ -170,39 +170,6 @@ func member(members map[string]json.RawMessage, name string) (json.RawMessage, b
 		}
 	}
 	return nil, false
-}
-
-// refuseRepeats rejects an object that names a field twice: of {"qty":1,"qty":100} one reader takes the first and
-// another the last. It reads one value, which is JSON already.
-func refuseRepeats(decoder *json.Decoder) error {
-	token, err := decoder.Token()
-	if err != nil {
-		return problem.InvalidRequest.New("the body is not JSON").Field("body").Because(err)
-	}
-	opening, nested := token.(json.Delim)
-	if !nested {
-		return nil
-	}
-	seen := make(map[string]struct{})
-	for decoder.More() {
-		if opening == '{' {
-			key, err := decoder.Token()
-			if err != nil {
-				return problem.InvalidRequest.New("the body is not JSON").Field("body").Because(err)
-			}
-			name, _ := key.(string)
-			folded := strings.ToLower(name) // encoding/json takes a field in any case
-			if _, repeated := seen[folded]; repeated {
-				return problem.InvalidRequest.New("%s stands twice", clip(name)).Field(clip(name))
-			}
-			seen[folded] = struct{}{}
-		}
-		if err := refuseRepeats(decoder); err != nil {
-			return err
-		}
-	}
-	_, _ = decoder.Token() // the closing bracket
-	return nil
 }
 
 func kindName(t reflect.Type) string {

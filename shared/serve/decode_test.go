@@ -41,6 +41,8 @@ func TestDecodeJSONNamesWhatIsWrong(t *testing.T) {
 		{"repeated field", `{"symbol":"A","symbol":"B"}`, "symbol", "symbol stands twice"},
 		{"repeated field in another case", `{"symbol":"A","Symbol":"B"}`, "Symbol", "Symbol stands twice"},
 		{"repeated nested field", `{"take_profit":{"limit_price":1,"limit_price":2}}`, "limit_price", "limit_price stands twice"},
+		{"repeated field by an escape", `{"symbol":"A","s\u0079mbol":"B"}`, "symbol", "symbol stands twice"},
+		{"repeated field among brackets in text", `{"symbol":"}],{\"","symbol":"B"}`, "symbol", "symbol stands twice"},
 		{"repeated field in array", `{"legs":[{},{"limit_price":1,"limit_price":2}]}`, "limit_price", "limit_price stands twice"},
 	}
 	for _, test := range tests {

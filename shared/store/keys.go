@@ -151,7 +151,11 @@ func TicksChannel(class string, shard int) string {
 // FeedStatusChannel carries what the feed says of itself.
 func FeedStatusChannel() string { return "feed.status" }
 
-// accountKey is "kind:{s17}:account" or "kind:{s17}:account:rest".
+// accountKey is "kind:{s17}:account" or "kind:{s17}:account:rest". An order needs a dozen of them: one string each.
 func accountKey(kind, accountID string, rest ...string) string {
-	return strings.Join(append([]string{kind, ShardTag(Shard(accountID)), accountID}, rest...), ":")
+	prefix := kind + ":" + ShardTag(Shard(accountID)) + ":" + accountID
+	if len(rest) == 0 {
+		return prefix
+	}
+	return prefix + ":" + strings.Join(rest, ":")
 }

@@ -1,0 +1,4 @@
+package serve
+
+// RefuseRepeats is what DecodeJSON does last.
+func RefuseRepeats(content []byte) error { return refuseRepeats(content) }
