@@ -117,3 +117,9 @@ func (l *Lab) importImages(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Tag gives an image of the node a second name.
+func (l *Lab) Tag(ctx context.Context, from, to string) error {
+	_, err := run(ctx, "ctr", "--address", l.containerdSocket(), "-n", "k8s.io", "images", "tag", "--force", from, to)
+	return err
+}
