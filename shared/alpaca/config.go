@@ -35,6 +35,8 @@ type Config struct {
 	// TradingURL and DataURL are base addresses without a path ("/v2" is added by the client). Empty means
 	// PaperTradingURL and PublicDataURL. Plain http is accepted for loopback addresses only.
 	TradingURL, DataURL string
+	// AllowClearText accepts plain http for any host: for an emulator in a test cluster. Credentials can be read on the way.
+	AllowClearText bool
 	// Timeout is the longest that one call may take, its retry included; a nearer deadline of the call's context
 	// wins. 0 is 5 s. It doesn't limit how long TradeEvents runs, only how long its stream takes to open.
 	Timeout time.Duration
@@ -114,7 +116,7 @@ func (c Config) validate() error {
 
 // parseBaseURL accepts scheme://host[:port], nothing else. The URL is not repeated in errors when it could hold a
 // password.
-func parseBaseURL(field, text string) (*url.URL, error) {
+func parseBaseURL(field, text string, clearText bool) (*url.URL, error) {
 	base, err := url.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("alpaca: %s is not a URL", field)
@@ -128,7 +130,7 @@ func parseBaseURL(field, text string) (*url.URL, error) {
 	if (base.Path != "" && base.Path != "/") || base.RawQuery != "" || base.Fragment != "" {
 		return nil, fmt.Errorf("alpaca: %s must end after the host (the client adds /v2), is %q", field, text)
 	}
-	if base.Scheme == "http" && !loopback(base.Hostname()) {
+	if base.Scheme == "http" && !clearText && !loopback(base.Hostname()) {
 		return nil, fmt.Errorf("alpaca: %s must be https unless its host is loopback, is %q", field, text)
 	}
 	base.Path = ""

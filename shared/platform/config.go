@@ -42,6 +42,8 @@ type Config struct {
 	// TradingURL and DataURL are Alpaca's addresses, or an emulator's.
 	TradingURL string `env:"ALPACA_TRADING_URL" envDefault:"https://paper-api.alpaca.markets"`
 	DataURL    string `env:"ALPACA_DATA_URL" envDefault:"https://data.alpaca.markets"`
+	// AllowClearText lets credentials go to an http address beyond this machine: an emulator in a test cluster, never Alpaca.
+	AllowClearText bool `env:"ALPACA_ALLOW_CLEAR_TEXT"`
 	// UpstreamTimeout bounds one call to Alpaca.
 	UpstreamTimeout time.Duration `env:"UPSTREAM_TIMEOUT" envDefault:"5s"`
 

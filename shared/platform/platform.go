@@ -99,7 +99,7 @@ func New(cfg Config, d Dependencies) (*Platform, error) {
 	})
 	p.Alpaca, err = alpaca.New(
 		alpaca.Config{
-			TradingURL: cfg.TradingURL, DataURL: cfg.DataURL, Timeout: cfg.UpstreamTimeout, MetricsPerAccount: cfg.MetricsPerAccount,
+			TradingURL: cfg.TradingURL, DataURL: cfg.DataURL, AllowClearText: cfg.AllowClearText, Timeout: cfg.UpstreamTimeout, MetricsPerAccount: cfg.MetricsPerAccount,
 		},
 		alpaca.Dependencies{Logger: d.Logger, Registerer: d.Registerer, Clock: d.Clock, Budget: p.Upstream})
 	if err != nil {

@@ -27,6 +27,8 @@ func sources() []struct{ title, file string } {
 		{"account", "functions/account/config.go"},
 		{"account updates", "functions/account/updates/config.go"},
 		{"make run", "local/config.go"},
+		{"gateway (on a cluster without the Gateway API)", "local/gateway/cmd/config.go"},
+		{"warmup (the market-open warm-up job)", "knative/warmup/config.go"},
 	}
 }
 

@@ -7,8 +7,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -74,7 +76,8 @@ func (i image) layer() (content []byte, digest string, err error) {
 	if err := addFolders(writer, made, "tmp", 0o1777); err != nil {
 		return nil, "", err
 	}
-	for name, source := range i.files {
+	for _, name := range slices.Sorted(maps.Keys(i.files)) {
+		source := i.files[name]
 		content, err := os.ReadFile(source)
 		if err != nil {
 			return nil, "", err

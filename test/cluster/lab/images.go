@@ -20,6 +20,11 @@ func (l *Lab) images(ctx context.Context) ([]image, error) {
 			environment: []string{"KO_DATA_PATH=/var/run/ko"},
 		}
 	}
+	root, err := run(ctx, "go", "env", "GOROOT")
+	if err != nil {
+		return nil, err
+	}
+	zones := filepath.Join(strings.TrimSpace(root), "lib", "time", "zoneinfo.zip")
 	all := []image{
 		one("pause", l.bin("pause")),
 		one("coredns", l.bin("coredns"), "-conf", "/etc/coredns/Corefile"),
@@ -31,7 +36,11 @@ func (l *Lab) images(ctx context.Context) ([]image, error) {
 			return nil, err
 		}
 		for _, entry := range entries {
-			all = append(all, one(knativeImage(group, entry.Name()), l.bin(group+"/"+entry.Name())))
+			i := one(knativeImage(group, entry.Name()), l.bin(group+"/"+entry.Name()))
+			// PingSources have time zones, and these images no zone database: Go's own takes its place.
+			i.files["/zoneinfo.zip"] = zones
+			i.environment = append(i.environment, "ZONEINFO=/zoneinfo.zip")
+			all = append(all, i)
 		}
 	}
 	redis, err := redisImage(ctx)
