@@ -28,11 +28,11 @@ func New(cfg Config, deps Dependencies) (*Client, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	trading, err := parseBaseURL("TradingURL", cfg.TradingURL)
+	trading, err := parseBaseURL("TradingURL", cfg.TradingURL, cfg.AllowClearText)
 	if err != nil {
 		return nil, err
 	}
-	data, err := parseBaseURL("DataURL", cfg.DataURL)
+	data, err := parseBaseURL("DataURL", cfg.DataURL, cfg.AllowClearText)
 	if err != nil {
 		return nil, err
 	}
