@@ -13,6 +13,15 @@ GOLANGCI_VERSION := v2.15.0
 KO_VERSION       := v0.19.1
 GOLANGCI := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
 KO       := $(CACHE)/bin/ko-$(KO_VERSION)
+# The newest that Go 1.26 builds.
+KUSTOMIZE_VERSION   := v5.8.2
+KUBECONFORM_VERSION := v0.8.0
+KUSTOMIZE   := $(CACHE)/bin/kustomize-$(KUSTOMIZE_VERSION)
+KUBECONFORM := $(CACHE)/bin/kubeconform-$(KUBECONFORM_VERSION)
+
+# Where the test cluster lives, all of it, and which overlay is deployed.
+STATE   ?= /var/tmp/opitios-cluster
+OVERLAY ?= local-cluster
 
 .PHONY: help
 help: ## List the commands
@@ -63,10 +72,38 @@ build: ## Build the programs into bin/
 	@ls -l $(BIN) | awk 'NR > 1 {printf "  %-10s %6.1f MiB\n", $$9, $$5/1048576}'
 
 .PHONY: images
-images: $(KO) ## Build the container images of the functions as tar files in bin/images/ (no registry needed)
+images: $(KO) ## Build the container images of the functions as a tar file in bin/images/ (no registry needed)
 	@mkdir -p $(BIN)/images
-	@for f in $(FUNCTIONS); do \
-	  KO_DOCKER_REPO=dev.local/opitios $(KO) build --push=false --bare --tarball $(BIN)/images/$$f.tar ./functions/$$f/cmd; done
+	@# A base image is served from here: nothing is pulled.
+	@KO_DOCKER_REPO=dev.local/opitios go run ./knative/image/cmd -- $(KO) build --push=false --preserve-import-paths --sbom=none \
+	  --tarball $(BIN)/images/functions.tar $(FUNCTIONS:%=./functions/%/cmd) ./local/gateway/cmd ./knative/warmup/cmd
+
+.PHONY: manifests
+manifests: $(KUSTOMIZE) $(KUBECONFORM) ## Build every overlay of knative/ and validate it against the schemas of a real cluster
+	@for overlay in knative/overlays/*/; do \
+	  printf '%-30s ' $$overlay; \
+	  $(KUSTOMIZE) build $$overlay | $(KUBECONFORM) -strict -summary \
+	    -schema-location 'knative/schemas/{{ .ResourceKind }}-{{ .Group }}-{{ .ResourceAPIVersion }}.json' || exit 1; done
+
+.PHONY: cluster
+cluster: ## Bring up a real Kubernetes with Knative on this machine (Linux, root; 45 min the first time, then 2)
+	@cd test/cluster && go run ./cmd/cluster -state $(STATE) up
+
+.PHONY: deploy
+deploy: $(KO) $(KUSTOMIZE) ## Build the images and apply OVERLAY to the test cluster, or to KUBECONFIG's with KO_DOCKER_REPO
+	@cd test/cluster && go run ./cmd/deploy -state $(STATE) -overlay $(OVERLAY) -ko $(KO) -kustomize $(KUSTOMIZE)
+
+.PHONY: cluster-test
+cluster-test: $(KUSTOMIZE) ## Run the end-to-end suite on the cluster that `make deploy` deployed to
+	@cd test/cluster && STATE=$(STATE) KUSTOMIZE=$(KUSTOMIZE) go test -count=1 -timeout 30m -v ./suite
+
+.PHONY: cluster-bench
+cluster-bench: ## Measure on the deployed cluster: cold starts, throughput, the open burst, memory
+	@cd test/cluster && go run ./cmd/measure -state $(STATE)
+
+.PHONY: cluster-down
+cluster-down: ## Stop the test cluster and undo what it did to the machine; ALL=1 also removes what was built
+	@cd test/cluster && go run ./cmd/cluster -state $(STATE) $(if $(ALL),purge,down)
 
 .PHONY: redis
 redis:
@@ -84,3 +121,13 @@ $(KO):
 	@echo "building ko $(KO_VERSION) (once) ..."
 	@mkdir -p $(CACHE)/build && GOBIN=$(CACHE)/build go install github.com/google/ko@$(KO_VERSION)
 	@mkdir -p $(CACHE)/bin && mv $(CACHE)/build/ko $@
+
+$(KUSTOMIZE):
+	@echo "building kustomize $(KUSTOMIZE_VERSION) (once) ..."
+	@mkdir -p $(CACHE)/build && GOBIN=$(CACHE)/build go install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
+	@mkdir -p $(CACHE)/bin && mv $(CACHE)/build/kustomize $@
+
+$(KUBECONFORM):
+	@echo "building kubeconform $(KUBECONFORM_VERSION) (once) ..."
+	@mkdir -p $(CACHE)/build && GOBIN=$(CACHE)/build go install github.com/yannh/kubeconform/cmd/kubeconform@$(KUBECONFORM_VERSION)
+	@mkdir -p $(CACHE)/bin && mv $(CACHE)/build/kubeconform $@
