@@ -47,6 +47,7 @@ func (api *API) Handler() http.Handler {
 		write(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	mux.HandleFunc("GET /emulator/accounts", api.accounts)
+	mux.HandleFunc("POST /emulator/account", api.restrict)
 	mux.HandleFunc("GET /emulator/audit", api.audit)
 	mux.HandleFunc("GET /emulator/counters", api.counters)
 	mux.HandleFunc("GET /emulator/answers", api.answers)
@@ -79,6 +80,24 @@ func (api *API) accounts(w http.ResponseWriter, _ *http.Request) {
 		list = append(list, account{opened.ID, opened.KeyID, opened.Number})
 	}
 	write(w, http.StatusOK, list)
+}
+
+// restrict changes what an account may do: what is left out is allowed.
+func (api *API) restrict(w http.ResponseWriter, r *http.Request) {
+	var wanted struct {
+		KeyID string `json:"key_id"`
+		exchange.Restriction
+	}
+	if !read(w, r, &wanted) {
+		return
+	}
+	account, ok := api.Exchange.Account(wanted.KeyID)
+	if !ok {
+		refuse(w, http.StatusNotFound, "key_id: no such account")
+		return
+	}
+	account.Restrict(wanted.Restriction)
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func (api *API) audit(w http.ResponseWriter, r *http.Request) {

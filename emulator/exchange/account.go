@@ -22,6 +22,7 @@ type Account struct {
 
 	mu            sync.Mutex
 	configuration Configuration
+	restriction   Restriction
 	cash          decimal.Decimal
 	reserved      decimal.Decimal // buying power that open orders hold
 	reservedCash  decimal.Decimal // cash that open orders in crypto and options hold
@@ -55,6 +56,7 @@ type Summary struct {
 	ID, Number                               string
 	CreatedAt                                time.Time
 	Configuration                            Configuration
+	Restriction                              Restriction
 	Cash, Equity, LastEquity                 decimal.Decimal
 	LongMarketValue, ShortMarketValue        decimal.Decimal
 	BuyingPower, RegulationTBuyingPower      decimal.Decimal
@@ -76,7 +78,8 @@ func (a *Account) Summary() Summary {
 	a.advance(now)
 	v := a.value(now)
 	s := Summary{
-		ID: a.ID, Number: a.Number, CreatedAt: a.CreatedAt, Configuration: a.configuration, Cash: a.cash,
+		ID: a.ID, Number: a.Number, CreatedAt: a.CreatedAt, Configuration: a.configuration,
+		Restriction: a.restriction, Cash: a.cash,
 		Equity: v.equity, LastEquity: a.lastEquity, LongMarketValue: v.long, ShortMarketValue: v.short,
 		BuyingPower: a.buyingPower(v), InitialMargin: initialMargin(v), MaintenanceMargin: maintenanceMargin(v),
 		LastMaintenanceMargin: a.lastMargin, Multiplier: a.multiplier(v.equity),

@@ -215,6 +215,9 @@ func (a *Account) admitCombo(candidate *entry, now time.Time) error {
 		return wire.Forbidden("account not eligible to trade spreads or uncovered contracts")
 	}
 	for _, leg := range candidate.combo.legs {
+		if err := a.restriction.check(leg.Intent.opens()); err != nil {
+			return err
+		}
 		if leg.Intent.opens() && !now.Before(leg.Asset.Contract.Expiration.Add(-beforeExpiry)) {
 			return wire.Unprocessable("contract %q expires soon, unable to open new positions", leg.Asset.Symbol)
 		}

@@ -24,6 +24,7 @@ type SavedState struct {
 type SavedAccount struct {
 	KeyID         string          `json:"key_id"`
 	Configuration Configuration   `json:"configuration"`
+	Restriction   Restriction     `json:"restriction"`
 	Cash          decimal.Decimal `json:"cash"`
 	Reserved      decimal.Decimal `json:"reserved"`
 	ReservedCash  decimal.Decimal `json:"reserved_cash"`
@@ -85,7 +86,7 @@ func (a *Account) save() (SavedAccount, error) {
 		return SavedAccount{}, fmt.Errorf("account %s: %w", a.ID, err)
 	}
 	saved := SavedAccount{
-		KeyID: a.KeyID, Configuration: a.configuration, Cash: a.cash, Reserved: a.reserved, ReservedCash: a.reservedCash,
+		KeyID: a.KeyID, Configuration: a.configuration, Restriction: a.restriction, Cash: a.cash, Reserved: a.reserved, ReservedCash: a.reservedCash,
 		LastEquity: a.lastEquity,
 		LastMargin: a.lastMargin, LastClose: a.lastClose, Dice: dice, EventTime: a.history.last,
 	}
@@ -142,7 +143,7 @@ func (a *Account) clear() {
 		a.exchange.book.remove(e)
 	}
 	a.cash, a.reserved, a.reservedCash = a.opening, decimal.Decimal{}, decimal.Decimal{}
-	a.configuration, a.firstExpiry = defaultConfiguration(), time.Time{}
+	a.configuration, a.restriction, a.firstExpiry = defaultConfiguration(), Restriction{}, time.Time{}
 	a.holdings, a.orders, a.byClientID = make(map[string]*holding), make(map[string]*entry), make(map[string]*entry)
 	a.submitted, a.open = nil, make(map[queue][]*entry)
 	a.lastEquity, a.lastMargin = a.opening, decimal.Decimal{}
@@ -182,7 +183,7 @@ func (x *Exchange) Restore(saved SavedState) error {
 // rebuild makes an account of saved parts that belongs to nobody yet.
 func (a *Account) rebuild(saved SavedAccount) (*Account, error) {
 	scratch := &Account{
-		KeyID: a.KeyID, configuration: saved.Configuration, cash: saved.Cash, reserved: saved.Reserved,
+		KeyID: a.KeyID, configuration: saved.Configuration, restriction: saved.Restriction, cash: saved.Cash, reserved: saved.Reserved,
 		reservedCash: saved.ReservedCash,
 		lastEquity:   saved.LastEquity, lastMargin: saved.LastMargin, lastClose: saved.LastClose, source: &rand.PCG{},
 		holdings: make(map[string]*holding), orders: make(map[string]*entry), byClientID: make(map[string]*entry),
@@ -283,7 +284,7 @@ func (a *Account) take(scratch *Account) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.configuration, a.cash, a.reserved = scratch.configuration, scratch.cash, scratch.reserved
-	a.reservedCash, a.firstExpiry = scratch.reservedCash, scratch.firstExpiry
+	a.reservedCash, a.firstExpiry, a.restriction = scratch.reservedCash, scratch.firstExpiry, scratch.restriction
 	a.lastEquity, a.lastMargin, a.lastClose = scratch.lastEquity, scratch.lastMargin, scratch.lastClose
 	a.holdings, a.orders, a.byClientID = scratch.holdings, scratch.orders, scratch.byClientID
 	a.submitted, a.open, a.watchlists = scratch.submitted, scratch.open, scratch.watchlists

@@ -93,6 +93,9 @@ func isSymbol(text string) bool {
 
 // admit applies the rules that need the account: wash trades, quantity and buying power.
 func (a *Account) admit(candidate *entry, now time.Time) error {
+	if err := a.restriction.check(candidate.Intent.opens()); err != nil {
+		return err
+	}
 	if err := a.checkWash(candidate); err != nil {
 		return err
 	}

@@ -187,6 +187,8 @@ func FuzzDecodeOrder(f *testing.F) {
 		`{"symbol":"AAPL","qty":"1","side":"buy","type":"market","time_in_force":"day"}`,
 		`{"symbol":"AAPL","notional":10.5,"side":"sell","type":"limit","limit_price":"1e-5","time_in_force":"gtc"}`,
 		`{"symbol":"AAPL","qty":null,"trail_percent":"","type":"trailing_stop","legs":[{}]}`,
+		option(call270, "sell", "1", `"type":"limit","limit_price":"4.5","position_intent":"sell_to_open"`),
+		mleg("2", `"limit","limit_price":"-1.5"`, leg(put260, "1", "sell_to_open"), leg(put250, "1", "buy_to_open")),
 	} {
 		f.Add([]byte(seed))
 	}
