@@ -58,6 +58,7 @@ func TestRefusals(t *testing.T) {
 		{"unreadable", 400, `{"code":40010000,"message":"request body format is invalid"}`, place, []error{ErrInvalid}, problem.InvalidRequest, `{"alpaca_code":40010000}`},
 		{"unknown asset", 422, `{"code":42210000,"message":"asset \"NOPE\" not found"}`, place, []error{ErrRejected}, problem.InvalidSymbol, `{"alpaca_code":42210000,"field":"symbol"}`},
 		{"market closed", 422, `{"code":42210000,"message":"options market orders are only allowed during market hours"}`, place, []error{ErrRejected}, problem.MarketClosed, `{"alpaca_code":42210000}`},
+		{"too late for the auction", 403, `{"code":40310000,"message":"opg orders must be submitted after 7:00pm and before 9:28am"}`, place, []error{ErrRejected}, problem.MarketClosed, `{"alpaca_code":40310000}`},
 		{"already filled", 422, `{"code":42210000,"message":"order is already in \"filled\" state"}`, writes["cancel"], []error{ErrRejected}, problem.OrderRejected, `{"alpaca_code":42210000}`},
 		{"no such order", 404, `{"code":40410000,"message":"order not found for c-1"}`, byID, []error{ErrNotFound}, problem.OrderNotFound, `{"alpaca_code":40410000}`},
 		{"no such position", 404, `{"code":40410000,"message":"position does not exist"}`, position, []error{ErrNotFound}, problem.PositionNotFound, `{"alpaca_code":40410000}`},

@@ -115,7 +115,7 @@ func unknownSymbol(message string) bool {
 }
 
 func marketClosed(message string) bool {
-	for _, text := range []string{"market is closed", "market closed", "market is not open", "during market hours"} {
+	for _, text := range []string{"market is closed", "market closed", "market is not open", "during market hours", "orders must be submitted after"} {
 		if strings.Contains(message, text) {
 			return true
 		}
