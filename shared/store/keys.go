@@ -62,6 +62,10 @@ func CursorKey(accountID string) string { return accountKey("cursor", accountID)
 // UpdatesLeaseKey is the lease on an account's trade-update stream: a hash.
 func UpdatesLeaseKey(accountID string) string { return accountKey("lease-updates", accountID) }
 
+// StreamConnectionsKey holds the open market-data streams of an account, scored by the millisecond their place ends: a
+// sorted set.
+func StreamConnectionsKey(accountID string) string { return accountKey("streams", accountID) }
+
 // The keys of a shard.
 
 // OutboxKey is the shard's outbox: a stream.
@@ -128,6 +132,9 @@ const MarketStream = "ai.opitios.market"
 
 // MarketSessionKey is the last session that was announced: a string, date and place in the day.
 func MarketSessionKey() string { return accountKey("market-session", MarketStream) }
+
+// StreamResumeKey is what a stream watched that was ended by us: a string.
+func StreamResumeKey(token string) string { return "stream-resume:{" + token + "}" }
 
 // DeadLettersKey holds what no subscriber would take: a stream.
 func DeadLettersKey() string { return "dead-letters" }
