@@ -247,7 +247,18 @@ func (s *System) startGateway(ctx context.Context) error {
 	}
 	s.onStop(s.settle)
 	s.onStop(server.Shutdown)
+	s.onStop(s.drainStreams) // or the gateway would wait for requests that never end
 	s.ready.Gateway = "http://" + listener.Addr().String()
+	return nil
+}
+
+// drainStreams ends the streams, which end no other way.
+func (s *System) drainStreams(ctx context.Context) error {
+	for _, function := range s.functions {
+		if streaming, ok := function.(serve.Drainer); ok {
+			streaming.Drain(ctx)
+		}
+	}
 	return nil
 }
 

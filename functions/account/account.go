@@ -61,6 +61,7 @@ func New(cfg Config, d platform.Dependencies) (*Function, error) {
 
 func (f *Function) routes() {
 	f.handleTokens()
+	f.handleTickets()
 	f.handleBalances()
 	f.handlePositions()
 	f.handleAccounts()

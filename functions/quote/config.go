@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opitios-ai/alpaca-knative/functions/quote/stream"
 	"github.com/opitios-ai/alpaca-knative/shared/cache"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 )
@@ -28,6 +29,9 @@ const (
 	defaultCacheSize       = 20_000
 	defaultDocumentBytes   = 32 << 20
 )
+
+// StreamConfig is the part of the configuration that is about streams.
+type StreamConfig = stream.Config
 
 // Config is the function's configuration. Zero values mean the defaults.
 type Config struct {
@@ -61,11 +65,15 @@ type Config struct {
 	BatchWindow time.Duration `env:"BATCH_WINDOW" envDefault:"2ms"`
 	// CachePublic lets shared caches keep stock and option data, too: only behind a CDN that checks tokens itself.
 	CachePublic bool `env:"CACHE_PUBLIC"`
+	StreamConfig
 }
 
 // Validate checks what the types can't, and the common part.
 func (c *Config) Validate() error {
 	if err := c.Config.Validate(); err != nil {
+		return err
+	}
+	if err := c.StreamConfig.Validate(); err != nil {
 		return err
 	}
 	return c.withDefaults().check()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/opitios-ai/alpaca-knative/functions/quote/stream"
 	"github.com/opitios-ai/alpaca-knative/shared/cache"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
@@ -11,12 +12,17 @@ import (
 
 // Function is the quote function. Its methods may be called concurrently once it is started.
 type Function struct {
+	config   Config
 	platform *platform.Platform
 	router   *serve.Router
 	cache    *cache.Cache
+	streams  *stream.Service
 }
 
-var _ serve.Function = (*Function)(nil)
+var (
+	_ serve.Function = (*Function)(nil)
+	_ serve.Drainer  = (*Function)(nil)
+)
 
 // New builds the function without touching the network.
 func New(cfg Config, d platform.Dependencies) (*Function, error) {
@@ -35,7 +41,7 @@ func New(cfg Config, d platform.Dependencies) (*Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Function{platform: p, router: p.NewRouter("Opitios Alpaca: quotes"), cache: memory}
+	f := &Function{config: cfg, platform: p, router: p.NewRouter("Opitios Alpaca: quotes"), cache: memory}
 	f.register(cfg, d)
 	return f, nil
 }
@@ -70,10 +76,23 @@ func (f *Function) register(cfg Config, d platform.Dependencies) {
 	hours := &exchangeHours{source: p.MarketClock(), watch: p.Hours, lives: spans, now: now}
 	hours.open(f.cache)
 	o.registerMarket(hours)
+	f.streams = stream.New(cfg.StreamConfig, p, d, newest(classes))
+	f.streams.Register(f.router)
 }
 
 // Start reads the accounts and opens the connections.
-func (f *Function) Start(ctx context.Context) error { return f.platform.Start(ctx) }
+func (f *Function) Start(ctx context.Context) error {
+	if err := f.platform.Start(ctx); err != nil {
+		return err
+	}
+	if f.config.Streams {
+		f.platform.Go(f.streams.Run)
+	}
+	return nil
+}
+
+// Drain ends the streams.
+func (f *Function) Drain(ctx context.Context) { f.streams.Drain(ctx) }
 
 // ServeHTTP answers one request.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.router.ServeHTTP(w, r) }
@@ -86,6 +105,7 @@ func (f *Function) Alive(ctx context.Context) (bool, error) { return f.platform.
 
 // Stop ends the reads under way and closes the connections.
 func (f *Function) Stop(ctx context.Context) error {
+	f.streams.Drain(ctx) // again, for a function that nobody drained
 	f.cache.Stop()
 	return f.platform.Stop(ctx)
 }

@@ -161,38 +161,6 @@ func (s *Shared) PutTicks(ctx context.Context, ticks []Tick, keep time.Duration)
 	return s.put(ctx, writes)
 }
 
-// Newest reads the newest quote, trade and minute bar of canonical symbols from Redis, whoever put them there; nil for a
-// symbol of which it has nothing. One round trip, no upstream call.
-func Newest(ctx context.Context, client store.Client, symbols []string) ([]*alpaca.Snapshot, error) {
-	replies := make([]*redis.SliceCmd, len(symbols))
-	names := []string{partQuote, partTrade, partMinuteBar}
-	_, err := client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, symbol := range symbols {
-			replies[i] = pipe.HMGet(ctx, store.QuoteKey(symbol), names...)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("newest values: %w", err)
-	}
-	snapshots := make([]*alpaca.Snapshot, len(symbols))
-	for i, reply := range replies {
-		record := Record{Fields: make(map[string]string, len(names))}
-		for j, value := range reply.Val() {
-			if text, ok := value.(string); ok && j < len(names) {
-				record.Fields[names[j]] = text
-			}
-		}
-		if len(record.Fields) == 0 {
-			continue
-		}
-		if snapshots[i], err = DecodeLatest(&record); err != nil {
-			return nil, fmt.Errorf("newest values of %s: %w", symbols[i], err)
-		}
-	}
-	return snapshots, nil
-}
-
 // LastPrices is what Redis has of a symbol: nil without a quote or a trade. A side without a quote has price 0.
 type LastPrices struct {
 	Quote *alpaca.Quote

@@ -22,6 +22,7 @@ func sources() []struct{ title, file string } {
 	return []struct{ title, file string }{
 		{"All functions", "shared/platform/config.go"},
 		{"quote", "functions/quote/config.go"},
+		{"quote, streams", "functions/quote/stream/config.go"},
 		{"quote feed", "functions/quote/feed/config.go"},
 		{"order", "functions/order/function.go"},
 		{"account", "functions/account/config.go"},

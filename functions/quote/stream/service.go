@@ -14,8 +14,8 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/functions/quote/feed/status"
 	"github.com/opitios-ai/alpaca-knative/functions/quote/interest"
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/auth"
-	"github.com/opitios-ai/alpaca-knative/shared/cache"
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
@@ -25,12 +25,15 @@ import (
 
 const (
 	// fetchTimeout bounds the look for values that are known already.
-	fetchTimeout = time.Second
+	fetchTimeout = 5 * time.Second
 	// sweepEvery is how often streams are looked after.
 	sweepEvery = time.Second
 	// maxFetches bounds the looks for known values at a time.
 	maxFetches = 16
 )
+
+// Latest returns what is known of symbols now, nil for one that nothing is known of, in their order.
+type Latest func(ctx context.Context, class tick.Class, symbols []string) []*alpaca.Snapshot
 
 // Service serves streams. Create it with New, call Run, and Drain before the process ends. It may be used concurrently.
 type Service struct {
@@ -39,6 +42,7 @@ type Service struct {
 	clock    clock.Clock
 	logger   *zap.Logger
 	verifier *auth.Verifier
+	latest   Latest
 	tickets  *auth.Tickets
 	revoked  *auth.RedisRevocations
 	places   *places
@@ -59,10 +63,10 @@ type Service struct {
 	cancel   context.CancelFunc
 }
 
-// New returns the streams of a function.
-func New(cfg Config, p *platform.Platform, d platform.Dependencies) *Service {
+// New returns the streams of a function. latest is where the first value of a topic comes from.
+func New(cfg Config, p *platform.Platform, d platform.Dependencies, latest Latest) *Service {
 	s := &Service{
-		config: cfg.withDefaults(), redis: p.Redis, clock: d.Clock, logger: d.Logger, verifier: p.Verifier,
+		config: cfg.withDefaults(), redis: p.Redis, clock: d.Clock, logger: d.Logger, verifier: p.Verifier, latest: latest,
 		tickets: auth.NewTickets(p.Redis, d.Clock), revoked: auth.NewRedisRevocations(p.Redis),
 		metrics: newMetrics(d.Registerer, d.HTTP), forget: redis.NewScript(forgetLua), fetches: make(chan struct{}, maxFetches),
 	}
@@ -239,7 +243,7 @@ func (s *Service) tellClass(class tick.Class, body []byte) {
 
 func (s *Service) setStatus(said *status.Feed) { s.status.Store(said) }
 
-// fetch looks up what Redis has of topics whose value is not known here, and gives it to those who wait.
+// fetch looks topics up whose value is not known here, and gives it to those who wait.
 func (s *Service) fetch(ids []tick.Topic) {
 	if len(ids) == 0 {
 		return
@@ -251,8 +255,8 @@ func (s *Service) fetch(ids []tick.Topic) {
 	})
 }
 
-// settled is by when the feed has stored what it published a moment ago.
-const settled = 400 * time.Millisecond
+// settled is by when what was known of a symbol a moment ago counts as old everywhere.
+const settled = 1200 * time.Millisecond
 
 // renew gives the newest values to all who watch topics, after some ticks were missed.
 func (s *Service) renew(ids []tick.Topic) {
@@ -273,22 +277,24 @@ func (s *Service) renew(ids []tick.Topic) {
 func (s *Service) read(ctx context.Context, ids []tick.Topic, renew bool) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	index := make(map[string]int)
-	var symbols []string
-	for _, id := range ids {
-		if _, ok := index[id.Symbol]; !ok {
-			index[id.Symbol] = len(symbols)
-			symbols = append(symbols, id.Symbol)
+	for _, class := range tick.Classes() {
+		index := make(map[string]int)
+		var symbols []string
+		for _, id := range ids {
+			if _, ok := index[id.Symbol]; id.Class == class && !ok {
+				index[id.Symbol] = len(symbols)
+				symbols = append(symbols, id.Symbol)
+			}
 		}
-	}
-	snapshots, err := cache.Newest(ctx, s.redis, symbols)
-	if err != nil {
-		s.logger.Debug("streams: known values not read", zap.Error(err))
-		return
-	}
-	for _, id := range ids {
-		if snapshot := snapshots[index[id.Symbol]]; snapshot != nil {
-			if e, ok := tick.FromSnapshot(id, snapshot); ok {
+		if len(symbols) == 0 {
+			continue
+		}
+		snapshots := s.latest(ctx, class, symbols)
+		for _, id := range ids {
+			if id.Class != class || snapshots[index[id.Symbol]] == nil {
+				continue
+			}
+			if e, ok := tick.FromSnapshot(id, snapshots[index[id.Symbol]]); ok {
 				s.hub.offer(id, e.AppendJSON(nil), renew)
 			}
 		}
