@@ -105,8 +105,12 @@ func TestMarketDataStream(t *testing.T) {
 	c.until("authenticated", ofType("authenticated"))
 	c.send(`{"action":"subscribe","quotes":["AAPL"],"trades":["AAPL"]}`)
 	c.send(`{"action":"subscribe","asset_class":"crypto","quotes":["BTC/USD"]}`)
-	c.until("a stock's quote", func(m streamMessage) bool { return m.Type == "quote" && m.Symbol == "AAPL" && m.AssetClass == "us_equity" })
-	c.until("a pair's quote", func(m streamMessage) bool { return m.Type == "quote" && m.Symbol == "BTC/USD" && m.AssetClass == "crypto" })
+	c.until("a stock's quote", func(m streamMessage) bool {
+		return m.Type == "quote" && m.Symbol == "AAPL" && m.AssetClass == "us_equity"
+	})
+	c.until("a pair's quote", func(m streamMessage) bool {
+		return m.Type == "quote" && m.Symbol == "BTC/USD" && m.AssetClass == "crypto"
+	})
 	c.until("a trade", func(m streamMessage) bool { return m.Type == "trade" && m.Symbol == "AAPL" })
 	for range 3 { // more than the first value: the feed flows
 		c.until("another quote", func(m streamMessage) bool { return m.Type == "quote" && m.Symbol == "AAPL" })
