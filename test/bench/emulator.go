@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -85,6 +86,8 @@ func measureEmulator(ctx context.Context, bin string, duration time.Duration) ([
 type compared struct {
 	answers                 int // of the emulator, warming up included
 	rates, bare, p50s, p99s []float64
+	server, client          time.Duration // processor time for answers, without warming up
+	counted                 int           // those answers
 }
 
 // rounds loads the emulator and its peer by turns: what else the machine does meets both.
@@ -102,7 +105,15 @@ func (e *emulated) rounds(ctx context.Context, what string, size int, l load) (*
 			turn.most, turn.limit = time.Second, 5_000
 		}
 		turn.address = e.address
+		before, err := e.processorTimes()
+		if err != nil {
+			return nil, err
+		}
 		measured, err := measureLoad(ctx, what, turn)
+		if err != nil {
+			return nil, err
+		}
+		after, err := e.processorTimes()
 		if err != nil {
 			return nil, err
 		}
@@ -113,6 +124,9 @@ func (e *emulated) rounds(ctx context.Context, what string, size int, l load) (*
 		}
 		result.answers += measured.answers
 		if round > 0 {
+			result.server += after[0] - before[0]
+			result.client += after[1] - before[1]
+			result.counted += measured.answers
 			result.rates, result.bare = append(result.rates, measured.perSecond()), append(result.bare, bare.perSecond())
 			result.p50s, result.p99s = append(result.p50s, measured.percentile(0.5)), append(result.p99s, measured.percentile(0.99))
 		}
@@ -124,9 +138,31 @@ func (c *compared) row(what string, goal float64) row {
 	made := newRow(what, c.rates, goal, "/s")
 	made.atLeast = true
 	bare := newRow("", c.bare, goal, "").figure
+	server, client := perAnswer(c.server, c.counted), perAnswer(c.client, c.counted)
+	made.spread += fmt.Sprintf("; %.0f µs of a core each and the client %.0f, which two idle cores could do %.0f times a second", server, client,
+		cores*1e6/(server+client))
 	made.spread += fmt.Sprintf("; P50 %.1f ms, P99 %.1f ms; %.2f of a bare net/http handler's %.0f /s", newRow("", c.p50s, 1, "").figure,
 		newRow("", c.p99s, 1, "").figure, made.figure/bare, bare)
 	return made
+}
+
+// cores is how many the goals are for.
+const cores = 2
+
+// perAnswer returns processor time in microseconds.
+func perAnswer(total time.Duration, answers int) float64 {
+	return float64(total.Microseconds()) / float64(max(1, answers))
+}
+
+// processorTimes returns what the emulator and this program, its client, have used of the processor: unlike the rates it does
+// not depend on what else the machine does.
+func (e *emulated) processorTimes() ([2]time.Duration, error) {
+	server, err := processorTime(e.command.Process.Pid)
+	if err != nil {
+		return [2]time.Duration{}, err
+	}
+	client, err := processorTime(os.Getpid())
+	return [2]time.Duration{server, client}, err
 }
 
 func measureLoad(ctx context.Context, what string, l load) (outcome, error) {

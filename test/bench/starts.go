@@ -168,3 +168,26 @@ func memoryOf(pid int, name string) (float64, error) {
 	}
 	return 0, errors.New("no " + name)
 }
+
+// processorTime is what a process used of the processor, in hundredths of a second.
+func processorTime(pid int) (time.Duration, error) {
+	content, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(content), ") ") // the name before it may have spaces
+	fields := strings.Fields(rest)
+	const user, system = 11, 12 // without the first two fields of proc(5)
+	if len(fields) <= system {
+		return 0, errors.New("no times in /proc")
+	}
+	var total time.Duration
+	for _, field := range []string{fields[user], fields[system]} {
+		ticks, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		total += time.Duration(ticks) * 10 * time.Millisecond
+	}
+	return total, nil
+}
