@@ -44,25 +44,23 @@ func (l *lastPrices) put(symbol string, known lastPrice) {
 }
 
 // walked returns the price of the last trade of the walk; for option contracts, which trade rarely, the middle of the quote.
-func (m *Market) walked(s *series, at time.Time) decimal.Decimal {
-	if s.asset.Class == asset.Option {
+func (m *Market) walked(a *asset.Asset, at time.Time) decimal.Decimal {
+	s := m.series(a)
+	if a.Class == asset.Option {
 		book := s.book(s.quoteMoment(at))
 		return priceOf((book.bid + book.ask) / 2)
-	}
-	now := at.UnixNano()
-	if price, ok := m.lasts.get(s.asset.Symbol, now); ok {
-		return price
 	}
 	last, ok := s.lastRaw(at)
 	if !ok {
 		return priceOf(s.book(s.quoteMoment(at)).last)
 	}
 	const horizon = int64(10 * time.Second)
+	now := at.UnixNano()
 	known := lastPrice{from: last.at, until: now + horizon, price: priceOf(s.price(last))}
 	for next := range s.raws(now+1, now+horizon-1, false) {
 		known.until = next.at
 		break
 	}
-	m.lasts.put(s.asset.Symbol, known)
+	m.lasts.put(a.Symbol, known)
 	return known.price
 }

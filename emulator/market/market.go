@@ -124,15 +124,16 @@ func (m *Market) LastTrade(a *asset.Asset, at time.Time, venue string) (Trade, b
 // Price returns the price of the last trade at or before a time. For option contracts, which trade rarely, it is the
 // middle of the quote.
 func (m *Market) Price(a *asset.Asset, at time.Time) decimal.Decimal {
-	s := m.series(a)
-	switch {
-	case s.recording != nil:
-		return s.recording.Price(at)
-	case s.pinned > 0:
-		return priceOf(s.pinned)
-	default:
-		return m.walked(&s, at)
+	switch pinned, recording := m.overrides(a.Symbol); {
+	case recording != nil:
+		return recording.Price(at)
+	case pinned > 0:
+		return priceOf(pinned)
 	}
+	if price, ok := m.lasts.get(a.Symbol, at.UnixNano()); ok {
+		return price
+	}
+	return m.walked(a, at)
 }
 
 // MarketTime returns the last moment at or before t at which the asset traded.
