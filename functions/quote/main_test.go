@@ -179,8 +179,8 @@ func testConfig(t testing.TB, alpacaURL, redisAddress string) quote.Config {
 	var cfg quote.Config
 	err := config.Load(&cfg, map[string]string{
 		"HOST": "127.0.0.1", "PORT": "0", "REDIS_URL": "redis://" + redisAddress, "ACCOUNTS_FILE": accountsFile(t),
-		"JWT_SECRET": secret, "ALPACA_TRADING_URL": alpacaURL, "ALPACA_DATA_URL": alpacaURL, "QUOTES_PER_SECOND": "1000000",
-		"CACHE_REDIS_TIMEOUT": "5s",
+		"JWT_SECRET": secret, "ALPACA_TRADING_URL": alpacaURL, "ALPACA_DATA_URL": alpacaURL, "QUOTES_PER_SECOND": "1000000000",
+		"CACHE_REDIS_TIMEOUT": "5s", "REQUESTS_PER_SECOND": "1000000000",
 	})
 	if err != nil {
 		t.Fatal(err)

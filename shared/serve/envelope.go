@@ -2,6 +2,7 @@ package serve
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -33,11 +34,23 @@ func (rt *Router) succeed(w http.ResponseWriter, r *http.Request, status int, da
 		raw = Raw("null")
 	}
 	e := exchangeOf(w)
-	body := make([]byte, 0, len(raw)+128)
-	body = rt.appendHead(body, e, true)
+	buffer := rt.answers.take()
+	body := rt.appendHead(buffer.content[:0], e, true)
 	body = append(body, `,"data":`...)
 	body = append(body, raw...)
-	writeJSON(w, status, append(body, '}', '\n'))
+	body = append(body, '}', '\n')
+	rt.writeJSON(e, status, body)
+	rt.answers.giveBack(buffer, body)
+}
+
+// refuse answers a handler's error.
+func (rt *Router) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, ErrNotModified) {
+		rt.writeRateLimit(exchangeOf(w))
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	rt.fail(w, r, err)
 }
 
 // fail writes {"success":false,...,"error":{...}} and keeps the cause for the access log.
@@ -58,7 +71,7 @@ func (rt *Router) fail(w http.ResponseWriter, _ *http.Request, err error) {
 	body := rt.appendHead(make([]byte, 0, len(raw)+128), e, false)
 	body = append(body, `,"error":`...)
 	body = append(body, raw...)
-	writeJSON(w, p.Kind.Status(), append(body, '}', '\n'))
+	rt.writeJSON(e, p.Kind.Status(), append(body, '}', '\n'))
 }
 
 func (rt *Router) appendHead(body []byte, e *exchange, success bool) []byte {
@@ -71,14 +84,19 @@ func (rt *Router) appendHead(body []byte, e *exchange, success bool) []byte {
 	return append(body, '"')
 }
 
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	header := w.Header()
-	header["Content-Type"] = []string{"application/json"}
-	header["Content-Length"] = []string{strconv.Itoa(len(body))}
-	header["X-Content-Type-Options"] = []string{"nosniff"}
-	if header.Get("Cache-Control") == "" {
-		header["Cache-Control"] = []string{"no-store"}
+// writeJSON writes the answer. net/http tells the length of one this short by itself.
+func (rt *Router) writeJSON(e *exchange, status int, body []byte) {
+	const short = 1500
+	rt.writeRateLimit(e)
+	header := e.Header()
+	header["Content-Type"] = rt.answers.json
+	header["X-Content-Type-Options"] = rt.answers.nosniff
+	if len(body) > short {
+		header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client is gone if this fails, and the access log has the size
+	if _, set := header["Cache-Control"]; !set {
+		header["Cache-Control"] = rt.answers.noStore
+	}
+	e.WriteHeader(status)
+	_, _ = e.Write(body) // the client is gone if this fails, and the access log has the size
 }

@@ -1,10 +1,11 @@
 package serve
 
 import (
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"knative.dev/pkg/logging/logkey"
 
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
+	"github.com/opitios-ai/alpaca-knative/shared/telemetry"
 )
 
 // RequestIDHeader carries a request's ID in and out.
@@ -30,12 +32,34 @@ type exchange struct {
 	bytes     int64
 	cause     error
 	stream    bool // the answer lasts as long as the client likes
+	// series are the metrics of the operation; nil where none was found.
+	series *telemetry.Series
+	// limit is what the narrowest rate limit said, written with the answer; limited says that there is one.
+	limit   Decision
+	limited bool
+	// values are what the answer's headers point to, so that a header costs no allocation of its own.
+	values [5]string
+	used   int
 }
 
 func newExchange(w http.ResponseWriter, r *http.Request, now time.Time) *exchange {
 	e := &exchange{ResponseWriter: w, id: requestID(r), start: now, endpoint: "unknown"}
-	w.Header().Set(RequestIDHeader, e.id)
+	e.setHeader(w.Header(), canonicalRequestID, e.id)
 	return e
+}
+
+// canonicalRequestID is RequestIDHeader as net/http keeps it.
+const canonicalRequestID = "X-Request-Id"
+
+// setHeader sets a header whose name is canonical already.
+func (e *exchange) setHeader(header http.Header, name, value string) {
+	if e.used == len(e.values) {
+		header[name] = []string{value}
+		return
+	}
+	e.values[e.used] = value
+	header[name] = e.values[e.used : e.used+1 : e.used+1]
+	e.used++
 }
 
 // exchangeOf returns the exchange behind w. Handlers get their writer from Router.ServeHTTP, so it is always one.
@@ -64,12 +88,14 @@ func (e *exchange) Unwrap() http.ResponseWriter { return e.ResponseWriter }
 
 // requestID takes the caller's ID over when it is harmless to log, and makes one otherwise.
 func requestID(r *http.Request) string {
-	if id := r.Header.Get(RequestIDHeader); validRequestID(id) {
-		return id
+	if given := r.Header[canonicalRequestID]; len(given) > 0 && validRequestID(given[0]) {
+		return given[0]
 	}
 	var random [16]byte
-	_, _ = rand.Read(random[:]) // crypto/rand never fails: it ends the program instead
-	return hex.EncodeToString(random[:])
+	binary.LittleEndian.PutUint64(random[:8], rand.Uint64()) // it identifies and protects nothing
+	binary.LittleEndian.PutUint64(random[8:], rand.Uint64())
+	var text [32]byte
+	return string(hex.AppendEncode(text[:0], random[:]))
 }
 
 func validRequestID(id string) bool {
@@ -99,7 +125,9 @@ func (rt *Router) finish(e *exchange, r *http.Request) {
 		e.status = http.StatusOK
 	}
 	took := rt.config.Clock.Now().Sub(e.start)
-	if e.stream {
+	if e.series != nil && !e.stream {
+		e.series.Observe(e.status, took)
+	} else if e.stream {
 		rt.config.Metrics.Count(metricMethod(r.Method), e.endpoint, strconv.Itoa(e.status))
 	} else {
 		rt.config.Metrics.Observe(metricMethod(r.Method), e.endpoint, strconv.Itoa(e.status), took)

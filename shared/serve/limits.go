@@ -42,8 +42,8 @@ func RateLimited(scope string, d Decision) error {
 		With("limit", scope).With("allowed", d.Limit).After(d.RetryAfter)
 }
 
-// takeLimit takes from a limit, if there is one, and writes its headers.
-func (rt *Router) takeLimit(ctx context.Context, header http.Header, scope, subject string) error {
+// takeLimit takes from a limit, if there is one. Its headers are written with the answer.
+func (rt *Router) takeLimit(ctx context.Context, e *exchange, scope, subject string) error {
 	if rt.config.Limits == nil || scope == "" {
 		return nil
 	}
@@ -51,11 +51,23 @@ func (rt *Router) takeLimit(ctx context.Context, header http.Header, scope, subj
 	if err != nil {
 		return err
 	}
-	SetRateLimit(header, decision, rt.config.Clock.Now())
+	e.limit, e.limited = decision, true
 	if !decision.Allowed {
 		return RateLimited(scope, decision)
 	}
 	return nil
+}
+
+// writeRateLimit writes the headers of the limit that was taken, unless the handler wrote those of its own.
+func (rt *Router) writeRateLimit(e *exchange) {
+	header := e.Header()
+	if _, written := header["X-Ratelimit-Limit"]; written || !e.limited {
+		return
+	}
+	reset := int(rt.config.Clock.Now().Add(e.limit.Reset).Unix() + 1)
+	e.setHeader(header, "X-Ratelimit-Limit", rt.answers.limit.of(e.limit.Limit))
+	e.setHeader(header, "X-Ratelimit-Remaining", strconv.Itoa(max(0, e.limit.Remaining)))
+	e.setHeader(header, "X-Ratelimit-Reset", rt.answers.reset.of(reset))
 }
 
 // remoteHost is the address that limits callers without a token: the peer's own. X-Forwarded-For is not believed,

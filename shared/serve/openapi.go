@@ -31,7 +31,7 @@ func (rt *Router) serveOpenAPI(w http.ResponseWriter, r *http.Request) {
 		rt.fail(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, content)
+	rt.writeJSON(exchangeOf(w), http.StatusOK, content)
 }
 
 // OpenAPI returns the OpenAPI 3.1 document of the router's operations.

@@ -11,12 +11,17 @@ const probeTimeout = 800 * time.Millisecond
 
 // probes answers /healthz and /readyz and lets everything else through once the function is started.
 func (s *Server) probes(function Function) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
-		serveProbe(w, r, function.Alive)
-	})
-	mux.HandleFunc("GET /readyz", s.serveReady)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			switch r.URL.Path {
+			case "/healthz":
+				serveProbe(w, r, function.Alive)
+				return
+			case "/readyz":
+				s.serveReady(w, r)
+				return
+			}
+		}
 		if !s.started.Load() && !s.draining() {
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, "starting", http.StatusServiceUnavailable)
@@ -24,7 +29,6 @@ func (s *Server) probes(function Function) http.Handler {
 		}
 		function.ServeHTTP(w, r)
 	})
-	return mux
 }
 
 // draining is true after Stop: requests that still come are served, only probes fail.

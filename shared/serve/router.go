@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -40,11 +39,12 @@ type Router struct {
 	mux        *http.ServeMux
 	operations []*Operation
 	document   document
+	answers    answers
 }
 
 // NewRouter returns a router that serves /openapi.json and nothing else yet.
 func NewRouter(config RouterConfig) *Router {
-	r := &Router{config: config, mux: http.NewServeMux()}
+	r := &Router{config: config, mux: http.NewServeMux(), answers: newAnswers()}
 	r.mux.HandleFunc("GET /openapi.json", r.serveOpenAPI)
 	r.mux.HandleFunc("/", r.serveUnknown)
 	return r
@@ -68,9 +68,13 @@ func Handle[Body, Data any](rt *Router, operation Operation, handler func(contex
 	op := &operation
 	op.body, op.data = reflect.TypeFor[Body](), reflect.TypeFor[Data]()
 	rt.operations = append(rt.operations, op)
+	series := rt.config.Metrics.Series(op.Method, op.Path)
 	serve := func(w http.ResponseWriter, r *http.Request) {
 		e := exchangeOf(w)
 		e.endpoint = op.Path
+		if r.Method == op.Method { // a GET operation answers HEAD, too
+			e.series = series
+		}
 		request := &Request[Body]{Request: r, Answer: w.Header()}
 		var err error
 		if request.Claims, err = rt.admit(w, r, op); err != nil {
@@ -85,12 +89,8 @@ func Handle[Body, Data any](rt *Router, operation Operation, handler func(contex
 			return
 		}
 		data, err := handler(r.Context(), request)
-		if errors.Is(err, ErrNotModified) {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
 		if err != nil {
-			rt.fail(w, r, err)
+			rt.refuse(w, r, err)
 			return
 		}
 		rt.succeed(w, r, op.success(), data)
@@ -113,6 +113,7 @@ func HandleStream(rt *Router, operation Operation, handler func(w http.ResponseW
 			err = checkQuery(r, op)
 		}
 		if err == nil {
+			rt.writeRateLimit(e)
 			err = handler(w, &Request[None]{Request: r, Claims: claims, Answer: w.Header()})
 		}
 		switch {
@@ -172,11 +173,11 @@ func withPath(r *http.Request, escaped string) *http.Request {
 func (rt *Router) admit(w http.ResponseWriter, r *http.Request, op *Operation) (*auth.Claims, error) {
 	e := exchangeOf(w)
 	// First, and so that an answer that no narrower limit has a say in carries this one's headers.
-	if err := rt.takeLimit(r.Context(), w.Header(), ScopeAll, ""); err != nil {
+	if err := rt.takeLimit(r.Context(), e, ScopeAll, ""); err != nil {
 		return nil, err
 	}
 	var claims *auth.Claims
-	subject := "ip:" + remoteHost(r)
+	var subject string
 	if op.Permission != "" {
 		token, err := auth.Bearer(r)
 		if err != nil {
@@ -186,8 +187,10 @@ func (rt *Router) admit(w http.ResponseWriter, r *http.Request, op *Operation) (
 			return nil, err
 		}
 		e.accountID, subject = claims.AccountID, claims.AccountID
+	} else if op.Limit != "" {
+		subject = "ip:" + remoteHost(r)
 	}
-	if err := rt.takeLimit(r.Context(), w.Header(), op.Limit, subject); err != nil {
+	if err := rt.takeLimit(r.Context(), e, op.Limit, subject); err != nil {
 		return nil, err
 	}
 	if op.Permission != "" && !claims.Allows(op.Permission) {
@@ -216,7 +219,7 @@ func checkQuery(r *http.Request, op *Operation) error {
 
 // serveUnknown answers a path that no operation has, or has under other methods only.
 func (rt *Router) serveUnknown(w http.ResponseWriter, r *http.Request) {
-	if err := rt.takeLimit(r.Context(), w.Header(), ScopeAll, ""); err != nil {
+	if err := rt.takeLimit(r.Context(), exchangeOf(w), ScopeAll, ""); err != nil {
 		rt.fail(w, r, err)
 		return
 	}

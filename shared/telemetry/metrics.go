@@ -1,6 +1,8 @@
 package telemetry
 
 import (
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,6 +56,43 @@ func (m *HTTP) Observe(method, endpoint, status string, took time.Duration) {
 // Count counts one answered request whose duration says nothing about the service: a stream's is its client's.
 func (m *HTTP) Count(method, endpoint, status string) {
 	m.requests.WithLabelValues(method, endpoint, status).Inc()
+}
+
+// Series are the metrics of one method and endpoint, found once and not at every request. Safe for concurrent use.
+type Series struct {
+	metrics          *HTTP
+	method, endpoint string
+	// Both are found at the first answer: what was never asked for has no series.
+	ok       atomic.Pointer[prometheus.Counter] // of status 200
+	duration atomic.Pointer[prometheus.Observer]
+}
+
+// Series returns the series of a method and a route's pattern.
+func (m *HTTP) Series(method, endpoint string) *Series {
+	return &Series{metrics: m, method: method, endpoint: endpoint}
+}
+
+// Observe counts one answered request, as HTTP.Observe does.
+func (s *Series) Observe(status int, took time.Duration) {
+	duration := s.duration.Load()
+	if duration == nil {
+		found := s.metrics.duration.WithLabelValues(s.method, s.endpoint)
+		duration = &found
+		s.duration.Store(duration)
+	}
+	(*duration).Observe(took.Seconds())
+	const usual = 200
+	if status != usual {
+		s.metrics.requests.WithLabelValues(s.method, s.endpoint, strconv.Itoa(status)).Inc()
+		return
+	}
+	counter := s.ok.Load()
+	if counter == nil {
+		found := s.metrics.requests.WithLabelValues(s.method, s.endpoint, strconv.Itoa(status))
+		counter = &found
+		s.ok.Store(counter)
+	}
+	(*counter).Inc()
 }
 
 // ConnectionOpened and ConnectionClosed move active_connections.

@@ -29,11 +29,12 @@ const (
 
 // backing is what a function needs around it: a real Redis, an emulated Alpaca, an accounts file and a token.
 type backing struct {
-	folder   string
-	redis    *exec.Cmd
-	emulator *emulator.Emulator
-	environ  []string
-	token    string
+	folder    string
+	redis     *exec.Cmd
+	redisPort int
+	emulator  *emulator.Emulator
+	environ   []string
+	token     string
 }
 
 func startBacking(ctx context.Context, _ string) (*backing, error) {
@@ -43,6 +44,7 @@ func startBacking(ctx context.Context, _ string) (*backing, error) {
 	}
 	b := &backing{folder: folder}
 	port, err := freePort(ctx)
+	b.redisPort = port
 	if err == nil {
 		err = b.startRedis(ctx, port)
 	}

@@ -28,6 +28,7 @@ func sections() []section {
 	return []section{
 		{"starts", measureFunctions},
 		{"orders", func(ctx context.Context, o options) ([]row, error) { return measureOrders(ctx, o.bin) }},
+		{"quotes", measureQuotes},
 		{"emulator", func(ctx context.Context, o options) ([]row, error) { return measureEmulator(ctx, o.bin, o.load) }},
 	}
 }
