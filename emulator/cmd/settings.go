@@ -9,12 +9,13 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/emulator"
 	"github.com/opitios-ai/alpaca-knative/emulator/access"
+	"github.com/opitios-ai/alpaca-knative/emulator/exchange"
 )
 
 // settings reads the command line. flag.ErrHelp after help was written to output.
 func settings(arguments []string, output io.Writer) (emulator.Config, error) {
 	var config emulator.Config
-	accounts, plan, recordings, readings, start := 1, "", "", "", ""
+	accounts, plan, recordings, readings, disputed, start := 1, "", "", "", "", ""
 	flags := flag.NewFlagSet("emulator", flag.ContinueOnError)
 	flags.SetOutput(output)
 	flags.StringVar(&config.Addr, "addr", "127.0.0.1:4001", "address of trading, market data and streams")
@@ -31,6 +32,7 @@ func settings(arguments []string, output io.Writer) (emulator.Config, error) {
 	flags.Float64Var(&config.PartialFillProbability, "partial-fills", 0, "how often a fill is partial; 0: 0.10, negative: never")
 	flags.IntVar(&config.EventHistory, "event-history", 0, "trade updates kept for each account; 0: 20,000")
 	flags.DurationVar(&config.Heartbeat, "heartbeat", 0, "how often a quiet event stream carries a comment; 0: 15 s")
+	flags.StringVar(&disputed, "trading-readings", "", "the same for trading: held-events, wide-option-orders and others")
 	flags.StringVar(&readings, "readings", "", "which of two contradicting reports of Alpaca to follow, see emulator/README.md")
 	flags.IntVar(&config.Streams.Data.Connections, "connections", 0, "WebSockets an account may have to a kind of feed; 0: 1")
 	flags.DurationVar(&config.Streams.Data.SlotLinger, "slot-linger", 0, "how long a broken WebSocket still counts, at most 90 s")
@@ -47,6 +49,9 @@ func settings(arguments []string, output io.Writer) (emulator.Config, error) {
 		return config, fmt.Errorf("unknown argument %q", rest[0])
 	}
 	var err error
+	if config.Disputed, err = exchange.ParseDisputed(disputed); err != nil {
+		return config, fmt.Errorf("-trading-readings: %w", err)
+	}
 	if config.Readings, err = access.ParseReadings(readings); err != nil {
 		return config, fmt.Errorf("-readings: %w", err)
 	}

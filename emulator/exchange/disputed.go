@@ -1,5 +1,11 @@
 package exchange
 
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
 // Disputed chooses between readings where Alpaca's own sources disagree. The zero value is the reading that is safer for a
 // client: what works here works at Alpaca whichever source is right.
 type Disputed struct {
@@ -20,4 +26,30 @@ type Disputed struct {
 	RepeatedCancels bool
 	// PatternDayTraderFields puts the five fields of the former pattern-day-trader rule into account answers.
 	PatternDayTraderFields bool
+}
+
+// ErrDisputed is returned for a reading that does not exist.
+var ErrDisputed = errors.New("unknown reading of trading")
+
+// ParseDisputed reads names with commas between them: held-events, wide-option-orders, wide-notional, crypto-day-orders,
+// reusable-client-order-ids, canceled-at-close, repeated-cancels, pattern-day-trader-fields. ErrDisputed.
+func ParseDisputed(names string) (Disputed, error) {
+	var d Disputed
+	known := map[string]*bool{
+		"held-events": &d.HeldEvents, "wide-option-orders": &d.WideOptionOrders, "wide-notional": &d.WideNotional,
+		"crypto-day-orders": &d.CryptoDayOrders, "reusable-client-order-ids": &d.ReusableClientOrderIDs,
+		"canceled-at-close": &d.CanceledAtClose, "repeated-cancels": &d.RepeatedCancels,
+		"pattern-day-trader-fields": &d.PatternDayTraderFields,
+	}
+	for name := range strings.SplitSeq(names, ",") {
+		if name == "" {
+			continue
+		}
+		chosen, ok := known[name]
+		if !ok {
+			return Disputed{}, fmt.Errorf("%w: %q", ErrDisputed, name)
+		}
+		*chosen = true
+	}
+	return d, nil
 }
