@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/opitios-ai/alpaca-knative/shared/auth"
+	"github.com/opitios-ai/alpaca-knative/shared/killswitch"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
 	"github.com/opitios-ai/alpaca-knative/shared/telemetry"
@@ -24,6 +25,7 @@ type Function struct {
 	deadLetters *deadLetters
 	sessions    *sessions
 	tokenLife   revocationLife
+	switches    *killswitch.Store
 }
 
 var _ serve.Function = (*Function)(nil)
@@ -51,9 +53,9 @@ func New(cfg Config, d platform.Dependencies) (*Function, error) {
 	f := &Function{
 		platform: p, router: p.NewRouter("Opitios Alpaca: accounts"), issuer: issuer,
 		revocations: auth.NewRedisRevocations(p.Redis), tokenLife: revocationLife(cfg.TokenLife),
-		snapshots:   newSnapshots(p, cfg.CacheTTL, telemetry.NewCache(d.Registerer)),
-		deadLetters: newDeadLetters(p.Redis, d.Clock, d.Logger, proofs, issuer),
-		sessions:    newSessions(p, cfg.SessionLead),
+		snapshots: newSnapshots(p, cfg.CacheTTL, telemetry.NewCache(d.Registerer)),
+		switches:  killswitch.NewStore(p.Redis), deadLetters: newDeadLetters(p.Redis, d.Clock, d.Logger, proofs, issuer),
+		sessions: newSessions(p, cfg.SessionLead),
 	}
 	f.routes()
 	return f, nil
@@ -66,6 +68,8 @@ func (f *Function) routes() {
 	f.handlePositions()
 	f.handleAccounts()
 	f.handleDeadLetters()
+	f.handleKillSwitches()
+	f.handleRisk()
 	f.handleEvents()
 }
 

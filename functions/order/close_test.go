@@ -203,7 +203,7 @@ func closeUnknownThenChanged(s *scene) {
 
 func closeSwept(s *scene) {
 	s.venue.hold(keyID(s.account), "AAPL", "7")
-	s.spy.cutAfter(3) // the intent, the budget of the read and the hold
+	s.spy.cutAfter(2) // the intent and the hold
 	o := s.ok(s.closeOf("AAPL", "Idempotency-Key", "out"))
 	s.spy.heal()
 	s.mustTell()
@@ -308,7 +308,7 @@ func closeEveryUnknown(s *scene) {
 // closeEveryCrash: a process dies after it closed a position, and before it settled anything.
 func closeEveryCrash(s *scene) {
 	s.venue.hold(keyID(s.account), "AAPL", "7")
-	s.spy.cutAfter(4) // both intents, the budget of the read and the hold
+	s.spy.cutAfter(3) // both intents and the hold
 	first := s.closed(s.closeAll("", "Idempotency-Key", "flat"))
 	s.spy.heal()
 	s.elapse()

@@ -35,6 +35,7 @@ type DryRun struct {
 
 // dryRun does every check that placing p would do, and fails as it would.
 func (f *Function) dryRun(ctx context.Context, answer http.Header, p *placement) (any, error) {
+	f.appraise(ctx, p)
 	found, err := f.find(ctx, p, f.intents.Peek)
 	if err != nil {
 		return nil, err
@@ -45,6 +46,10 @@ func (f *Function) dryRun(ctx context.Context, answer http.Header, p *placement)
 	}
 	switch found.Outcome {
 	case intent.New:
+		p.appraised(found)
+		if refused, ok := isRisk(f.checkRisk(ctx, p)); ok {
+			return nil, refused.why.With("client_order_id", p.request.ClientOrderID)
+		}
 	case intent.Resume:
 		result.Would = wouldResume
 	case intent.Replay:

@@ -23,7 +23,7 @@ type stage struct {
 }
 
 // newStage starts an emulator with the bench's account, whose orders are filled within the request.
-func newStage(t *testing.T, client redis.UniversalClient) *stage {
+func newStage(t *testing.T, client redis.UniversalClient, options ...option) *stage {
 	t.Helper()
 	account := fmt.Sprintf("acc-%d", names.Load()+1) // the next bench's
 	emulated, err := emulator.New(emulator.Config{
@@ -43,7 +43,7 @@ func newStage(t *testing.T, client redis.UniversalClient) *stage {
 			t.Errorf("stop the emulator: %v", err)
 		}
 	})
-	s := &stage{bench: start(t, client, emulated.URL()), emulator: emulated}
+	s := &stage{bench: start(t, client, emulated.URL(), options...), emulator: emulated}
 	if s.account != account {
 		t.Fatalf("another bench was started beside this one: %s is not %s", s.account, account)
 	}

@@ -49,3 +49,6 @@ func (f *Function) UseRedis(client store.Client) {
 	f.intents = intent.NewStore(client, f.intentConfig())
 	f.Bucket = bucket.New(client)
 }
+
+// RefreshKillSwitches reads the switches at once, as the watch does all the time.
+func (f *Function) RefreshKillSwitches(ctx context.Context) error { return f.kill.Refresh(ctx) }

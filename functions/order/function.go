@@ -9,8 +9,11 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/opitios-ai/alpaca-knative/shared/auth"
 	"github.com/opitios-ai/alpaca-knative/shared/intent"
+	"github.com/opitios-ai/alpaca-knative/shared/killswitch"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
 	"github.com/opitios-ai/alpaca-knative/shared/telemetry"
@@ -66,6 +69,11 @@ type Function struct {
 	intents *intent.Store
 	proofs  *auth.ProofVerifier
 	metrics *telemetry.Orders
+
+	kill     *killswitch.Watch
+	ledger   *ledger
+	prices   *prices
+	refusals *prometheus.CounterVec
 }
 
 var _ serve.Function = (*Function)(nil)
@@ -80,6 +88,12 @@ func New(cfg Config, d platform.Dependencies) (*Function, error) {
 		Platform: base, config: cfg,
 		metrics: telemetry.NewOrders(d.Registerer, cfg.MetricsPerAccount),
 	}
+	f.kill = killswitch.NewWatch(killswitch.NewStore(base.Redis), d.Logger, d.Registerer)
+	f.ledger, f.prices = newLedger(base), newPrices(base, cfg.RedisTimeout)
+	f.refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "risk_refusals_total", Help: "Orders that a risk control refused, or that it could not check.",
+	}, []string{"control"})
+	d.Registerer.MustRegister(f.refusals)
 	f.intents = intent.NewStore(base.Redis, f.intentConfig())
 	if f.proofs, err = auth.NewProofVerifier(base.Keys, vault.Secrets{Accounts: base.Accounts}, d.Clock); err != nil {
 		return nil, err
@@ -95,6 +109,7 @@ func (f *Function) Start(ctx context.Context) error {
 	if err := f.Platform.Start(ctx); err != nil {
 		return err
 	}
+	f.Go(f.kill.Run)
 	f.Go(f.sweepRegularly)
 	return nil
 }

@@ -112,7 +112,7 @@ func testConfig(t testing.TB, redisURL, upstream, accounts string) orderfn.Confi
 		"HOST": "127.0.0.1", "PORT": "0", "REDIS_URL": redisURL, "ACCOUNTS_FILE": accounts, "JWT_SECRET": jwtSecret,
 		"ALPACA_TRADING_URL": upstream, "ALPACA_DATA_URL": upstream, "K_SINK": "http://127.0.0.1:9",
 		"ORDERS_PER_MINUTE": "1000", "ALPACA_TRADING_REQUESTS_PER_MINUTE": "1000",
-		"UPSTREAM_TIMEOUT": "20s", "INTENT_LEASE": "150s", "REDIS_TIMEOUT": "20s", // a busy machine's
+		"UPSTREAM_TIMEOUT": "20s", "INTENT_LEASE": "150s", "REDIS_TIMEOUT": "20s", "MIN_CASH": "0", // a busy machine's
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/bucket"
 	"github.com/opitios-ai/alpaca-knative/shared/intent"
+	"github.com/opitios-ai/alpaca-knative/shared/killswitch"
 	"github.com/opitios-ai/alpaca-knative/shared/order"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
@@ -34,7 +35,12 @@ type placement struct {
 	upstream time.Duration
 	orderID  string
 	// spent is the request at Alpaca that reserving the intent took, good for a send until paidUntil.
-	spent     alpaca.Spent
+	spent alpaca.Spent
+	// breach is the event of the control that refused the order, with its ID; empty otherwise.
+	breachID string
+	breach   []byte
+	// risk is nil for what the risk controls don't apply to.
+	risk      *appraisal
 	paidUntil time.Time
 	// given says that the caller chose the client order ID, or an event did.
 	given bool
@@ -48,7 +54,9 @@ func (p *placement) id() intent.ID {
 
 // intent is what is written down of the placement; body is what goes upstream.
 func (p *placement) intent(body []byte) intent.Request {
-	return intent.Request{ID: p.id(), IdempotencyKey: p.idempotencyKey, Fingerprint: p.fingerprint, Body: body, Exit: p.closes != nil}
+	r := intent.Request{ID: p.id(), IdempotencyKey: p.idempotencyKey, Fingerprint: p.fingerprint, Body: body, Exit: p.closes != nil}
+	p.riskRequest(&r)
+	return r
 }
 
 // newPlacement validates an order and gives it its identity.
@@ -71,6 +79,7 @@ func (f *Function) newPlacement(account vault.Account, assetClass, idempotencyKe
 // place takes an order to its answer: the order as Alpaca took it, or why not. The grant tells of the account's order
 // limit and is valid in either case.
 func (f *Function) place(ctx context.Context, p *placement) (order.Order, bucket.Grant, error) {
+	f.appraise(ctx, p)
 	reservation, err := f.reserve(ctx, p)
 	if err != nil {
 		f.observe(p, "unavailable")
@@ -104,6 +113,7 @@ func (f *Function) act(ctx context.Context, p *placement, r intent.Reservation) 
 	switch r.Outcome {
 	case intent.New:
 		p.spent, p.paidUntil = r.Upstream, f.Clock.Now().Add(bucket.PrepaidLife)
+		p.appraised(r)
 		return f.begin(ctx, p, r.Token)
 	case intent.Resume:
 		return f.resume(ctx, p, r.Token)
@@ -124,6 +134,12 @@ func (f *Function) standing(p *placement, r intent.Reservation) error {
 	case intent.Mismatch:
 		return problem.IdempotencyMismatch.New("this Idempotency-Key or client_order_id was used for another order").
 			With("client_order_id", p.request.ClientOrderID)
+	case intent.Killed:
+		state, err := killswitch.Parse(r.Killed)
+		if err != nil {
+			f.Logger.Error("kill switch", zap.Error(err)) // engaged it is all the same
+		}
+		return f.killed(p, state).With("client_order_id", p.request.ClientOrderID)
 	case intent.OrderLimit:
 		return problem.RateLimitExceeded.New("order limit of %d a minute exceeded", f.ordersPerMinute(p.account.ID)).
 			With("limit", "orders").With("allowed", f.ordersPerMinute(p.account.ID)).After(r.RetryAfter)
@@ -138,7 +154,13 @@ func (f *Function) standing(p *placement, r intent.Reservation) error {
 // begin prepares a new order and sends it.
 func (f *Function) begin(ctx context.Context, p *placement, token int64) (order.Order, error) {
 	err := f.prepare(ctx, p, token)
+	if err == nil {
+		err = f.checkRisk(ctx, p)
+	}
+	refused, turnedAway := isRisk(err)
 	switch {
+	case turnedAway:
+		return order.Order{}, f.turnAway(ctx, p, token, refused)
 	case err == nil:
 		return f.submit(ctx, p, token)
 	case unprepared(err) && p.repeatable(), errors.Is(err, errNotHeld):

@@ -17,6 +17,8 @@ import (
 type replacement struct {
 	OrderID string                `json:"order_id"`
 	Change  alpaca.ReplaceRequest `json:"change"`
+	// former is the client order ID of the order that is replaced, known after prepare.
+	former string
 }
 
 // replacesID is the ID of the order that p replaces, or empty.
@@ -109,7 +111,7 @@ func (f *Function) prepareReplacement(ctx context.Context, p *placement) error {
 	if err != nil {
 		return err
 	}
-	p.assetClass = old.AssetClass
+	p.assetClass, p.replaces.former = old.AssetClass, old.ClientOrderID
 	p.request = merge(old, &p.replaces.Change)
 	if err := checkReplaceable(old, &p.replaces.Change); err != nil {
 		return err

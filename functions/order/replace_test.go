@@ -180,7 +180,7 @@ func replaceDeclined(s *scene) {
 
 func replaceSwept(s *scene) {
 	old := s.resting("old")
-	s.spy.cutAfter(3) // the intent, the budget of the read and the hold
+	s.spy.cutAfter(2) // the intent and the hold
 	o := s.ok(s.replace(old.ID, `{"limit_price":11,"client_order_id":"mine"}`))
 	s.spy.heal()
 	s.mustTell()

@@ -85,6 +85,10 @@ func (f *Function) settle(ctx context.Context, p *placement, token int64, state 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.config.RedisTimeout)
 	defer cancel()
 	err := f.settleOnce(ctx, p, token, state, result, eventID, eventType, changed)
+	if errors.Is(err, intent.ErrCancel) {
+		f.cancelPlaced(ctx, p, changed.OrderID)
+		err = nil
+	}
 	if err == nil {
 		f.Relay.Notify(p.account.ID)
 		return
@@ -103,18 +107,24 @@ func (f *Function) settleOnce(ctx context.Context, p *placement, token int64, st
 	if eventID == "" {
 		return f.intents.Settle(ctx, intent.Settlement{ID: p.id(), Token: token, State: state, Result: encoded})
 	}
-	made, err := event.Builder{Clock: f.Clock}.New(eventType, source, p.account.ID, changed,
+	encodedEvent, err := f.encodeEvent(eventType, eventID, p, changed)
+	if err != nil {
+		return err
+	}
+	settlement := intent.Settlement{
+		ID: p.id(), Token: token, State: state, Result: encoded, EventID: eventID, Event: encodedEvent, Hold: p.holdNow(),
+	}
+	settlement.SecondID, settlement.Second = p.breachID, p.breach
+	return f.intents.Settle(ctx, settlement)
+}
+
+func (f *Function) encodeEvent(eventType, eventID string, p *placement, data any) ([]byte, error) {
+	made, err := event.Builder{Clock: f.Clock}.New(eventType, source, p.account.ID, data,
 		event.WithID(eventID), event.WithCausation(p.causation), event.WithCorrelation(p.request.ClientOrderID))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	encodedEvent, err := json.Marshal(made)
-	if err != nil {
-		return err
-	}
-	return f.intents.Settle(ctx, intent.Settlement{
-		ID: p.id(), Token: token, State: state, Result: encoded, EventID: eventID, Event: encodedEvent,
-	})
+	return json.Marshal(made)
 }
 
 // replay is the answer that the first request got.

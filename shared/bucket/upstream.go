@@ -114,9 +114,9 @@ func (u *Upstream) Take(ctx context.Context, s alpaca.Spending) (alpaca.Spent, e
 
 func (u *Upstream) takeLocally(held *local, allowed Allowance, s alpaca.Spending) (alpaca.Spent, error) {
 	share := Allowance{Limit: allowed.Limit / fallbackInstances, Cap: allowed.Cap / fallbackInstances, Reserve: allowed.Reserve / fallbackInstances}
-	wait := held.take(u.config.Clock.Now(), u.Window(), max(1, share.most()), share.reserve(s.Priority))
+	wait := held.take(u.config.Clock.Now(), u.Window(), max(1, share.Most()), share.reserve(s.Priority))
 	if wait > 0 {
-		return alpaca.Spent{}, usedUp(max(1, share.most()), wait)
+		return alpaca.Spent{}, usedUp(max(1, share.Most()), wait)
 	}
 	return alpaca.Spent{}, nil
 }
@@ -160,8 +160,8 @@ func (u *Upstream) Refund(ctx context.Context, accountID, api string, at int64) 
 	return nil
 }
 
-// most is the limit with the cap.
-func (a Allowance) most() int {
+// Most is the limit with the cap.
+func (a Allowance) Most() int {
 	if a.Cap > 0 {
 		return min(a.Limit, a.Cap)
 	}

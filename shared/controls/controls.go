@@ -70,18 +70,19 @@ type document struct {
 }
 
 // Parse reads the file's content; an unknown field is an error, because a misspelt limit would not be kept.
-func Parse(content []byte) (*Set, error) {
+// minCash is the minimum of cash where it says none.
+func Parse(content []byte, minCash int) (*Set, error) {
 	var d document
 	if err := strict(content, &d); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFile, err)
 	}
-	defaults, err := overlay(d.Defaults)
+	defaults, err := overlay(minCash, d.Defaults)
 	if err != nil {
 		return nil, fmt.Errorf("%w: defaults: %w", ErrFile, err)
 	}
 	set := &Set{defaults: defaults, accounts: make(map[string]*Account, len(d.Accounts))}
 	for id, own := range d.Accounts {
-		account, err := overlay(d.Defaults, own)
+		account, err := overlay(minCash, d.Defaults, own)
 		if err != nil {
 			return nil, fmt.Errorf("%w: accounts[%q]: %w", ErrFile, id, err)
 		}
@@ -93,11 +94,11 @@ func Parse(content []byte) (*Set, error) {
 }
 
 // builtin is what holds without a file.
-func builtin() *Set { return &Set{defaults: &Account{Risk: risk.Defaults()}} }
+func builtin(minCash int) *Set { return &Set{defaults: &Account{Risk: risk.Defaults(minCash)}} }
 
 // overlay decodes the layers over what is built in, each into the same new value, so that none shares memory with another.
-func overlay(layers ...json.RawMessage) (*Account, error) {
-	account := &Account{Risk: risk.Defaults()}
+func overlay(minCash int, layers ...json.RawMessage) (*Account, error) {
+	account := &Account{Risk: risk.Defaults(minCash)}
 	for _, layer := range layers {
 		if len(layer) == 0 {
 			continue

@@ -24,10 +24,11 @@ const (
 // File keeps what the controls file says, and takes a changed file over within a second. A changed file with a fault is
 // logged as an error, shown by controls_file_valid, and what held before stays. Safe for concurrent use.
 type File struct {
-	path   string
-	clock  clock.Clock
-	logger *zap.Logger
-	valid  prometheus.Gauge
+	path    string
+	minCash int
+	clock   clock.Clock
+	logger  *zap.Logger
+	valid   prometheus.Gauge
 
 	current atomic.Pointer[Set]
 	checked atomic.Int64 // Unix nanoseconds
@@ -38,14 +39,14 @@ type File struct {
 }
 
 // NewFile returns the controls in path, which is not read before Load; without a path nothing is set beyond what is built
-// in.
-func NewFile(path string, clk clock.Clock, logger *zap.Logger, registerer prometheus.Registerer) *File {
-	f := &File{path: path, clock: clk, logger: logger, valid: prometheus.NewGauge(prometheus.GaugeOpts{
+// in: minCash, in USD, is what a buy must leave.
+func NewFile(path string, minCash int, clk clock.Clock, logger *zap.Logger, registerer prometheus.Registerer) *File {
+	f := &File{path: path, minCash: minCash, clock: clk, logger: logger, valid: prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "controls_file_valid", Help: "1 while the controls file is what holds, 0 after a change that can't be taken over.",
 	})}
 	f.valid.Set(1)
 	registerer.MustRegister(f.valid)
-	f.current.Store(builtin())
+	f.current.Store(builtin(minCash))
 	return f
 }
 
@@ -107,7 +108,7 @@ func (f *File) load() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrFile, err)
 	}
-	set, err := Parse(content)
+	set, err := Parse(content, f.minCash)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/bucket"
+	"github.com/opitios-ai/alpaca-knative/shared/risk"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
 )
 
@@ -38,6 +39,13 @@ var holdLua string
 
 // ErrTakenOver means that the lease ran out and another owner settles the intent.
 var ErrTakenOver = errors.New("intent was taken over")
+
+// ErrCancel means that the intent is settled, and that a kill switch wants the account's open orders canceled: this one
+// may have reached Alpaca after those that were open were canceled.
+var ErrCancel = errors.New("a kill switch wants the order canceled")
+
+// ErrKilled means that a kill switch forbids to send the order.
+var ErrKilled = errors.New("a kill switch forbids the order")
 
 // State is where an intent is in its life.
 type State string
@@ -68,6 +76,8 @@ const (
 	// OrderLimit and UpstreamLimit: the account's order bucket, or what Alpaca allows it, is empty.
 	OrderLimit    Outcome = "order_limit"
 	UpstreamLimit Outcome = "upstream_limit"
+	// Killed: a kill switch forbids new orders.
+	Killed Outcome = "killed"
 )
 
 const (
@@ -159,6 +169,12 @@ type Request struct {
 	// Exit marks a way out of a position: it takes nothing from the account's order bucket, and may use what is kept
 	// for cancels.
 	Exit bool
+	// Symbol is the position's that risk controls look at; Hold what the order may do to the account, as risk.Hold
+	// encodes it, or empty.
+	Symbol, Hold string
+	// Content identifies what repeats an order; those within Repeats count, 0 counts none.
+	Content string
+	Repeats time.Duration
 }
 
 // Reservation is the answer of Reserve.
@@ -175,6 +191,10 @@ type Reservation struct {
 	RetryAfter time.Duration
 	// Upstream is the request at Alpaca that was taken for a new intent.
 	Upstream alpaca.Spent
+	// Risk is what is known of the account, this order left out; of a new intent only.
+	Risk risk.State
+	// Killed is the record of the kill switch, for Killed.
+	Killed string
 }
 
 // Reserve takes from both buckets and writes the intent down, or reports what stands in the way; one round trip. It
@@ -202,18 +222,21 @@ func (s *Store) find(ctx context.Context, r Request, dry int) (Reservation, erro
 	keys := []string{
 		r.key(), alias, store.BucketKey(r.AccountID, "orders"),
 		store.UpstreamTakenKey(r.AccountID, alpaca.APITrading), store.UpstreamSaidKey(r.AccountID, alpaca.APITrading),
-		store.UnsettledKey(shard), store.ActiveAccountsKey(shard),
+		store.UnsettledKey(shard), store.ActiveAccountsKey(shard), store.KillSwitchKey(shard),
+		store.RiskSnapshotKey(r.AccountID), store.RiskPositionsKey(r.AccountID), store.HoldsKey(r.AccountID),
+		store.RepeatsKey(r.AccountID, r.Content),
 	}
 	reserved, replicas := s.write(ctx, s.reserve, keys,
 		r.Fingerprint, r.ClientOrderID, hasKey, s.config.Lease.Milliseconds(), s.config.Life.Milliseconds(),
 		limits.Orders.Limit, limits.Orders.Period.Microseconds(),
 		limits.Upstream.Limit, limits.Upstream.Cap, s.config.Window.Microseconds(), reserve,
-		r.Body, r.AccountID, r.member(), store.ActiveAccountsChannel(), orders, r.IdempotencyKey, rand.Text(), dry)
+		r.Body, r.AccountID, r.member(), store.ActiveAccountsChannel(), orders, r.IdempotencyKey, rand.Text(), dry,
+		r.Symbol, r.Hold, r.Repeats.Microseconds())
 	values, err := reserved.Slice()
 	if err != nil {
 		return Reservation{}, fmt.Errorf("reserve intent %s: %w", r.ClientOrderID, err)
 	}
-	reservation := reservationOf(values)
+	reservation := reservationOf(values, r.ClientOrderID)
 	if dry == 0 && replicas < s.config.Replicas {
 		return Reservation{}, s.unreplicated(ctx, r.ID, reservation, replicas)
 	}
@@ -221,21 +244,31 @@ func (s *Store) find(ctx context.Context, r Request, dry int) (Reservation, erro
 }
 
 // reservationOf reads what reserve.lua returns.
-func reservationOf(values []any) Reservation {
+func reservationOf(values []any, clientOrderID string) Reservation {
 	text := func(i int) string { s, _ := values[i].(string); return s }
 	number := func(i int) int64 {
-		if i >= len(values) { // the last two are a new intent's
+		if i >= len(values) { // the last ones are a new intent's
 			return 0
 		}
 		n, _ := values[i].(int64)
 		return n
 	}
 	grant := bucket.GrantOf([]int64{number(4), number(5), number(6), number(7)})
-	return Reservation{
+	var state risk.State
+	if len(values) > 10 {
+		inputs, _ := values[10].([]any)
+		state = risk.ParseState(inputs, clientOrderID)
+	}
+	r := Reservation{
 		Outcome: Outcome(text(0)), Token: number(1), State: State(text(2)), Result: []byte(text(3)),
 		Orders: grant, RetryAfter: grant.RetryAfter,
 		Upstream: alpaca.Spent{Remaining: int(number(8)), Limit: int(number(9)), At: number(1)},
+		Risk:     state,
 	}
+	if r.Outcome == Killed {
+		r.Killed, r.Result = text(3), nil
+	}
+	return r
 }
 
 // Settlement is how an intent ends.
@@ -250,60 +283,72 @@ type Settlement struct {
 	// there already is not appended again.
 	EventID string
 	Event   []byte
+	// SecondID and Second are one more event, or empty.
+	SecondID string
+	Second   []byte
+	// Hold is what the order may do to the account, now that its price is known; empty keeps what Reserve wrote.
+	Hold string
 }
 
 // Settle ends the intent and appends its event, both or neither. A settled intent stays as it is. It returns
-// ErrTakenOver when the token is stale.
+// ErrTakenOver when the token is stale, and ErrCancel when all is done and a kill switch wants the order canceled.
 func (s *Store) Settle(ctx context.Context, t Settlement) error {
 	shard := store.Shard(t.AccountID)
 	keys := []string{
 		t.key(), store.UnsettledKey(shard), store.OutboxKey(shard), store.SequenceKey(t.AccountID),
 		store.SeenKey(t.AccountID, t.EventID), store.GenerationKey(t.AccountID),
 		store.SnapshotKey(t.AccountID, "account"), store.SnapshotKey(t.AccountID, "positions"),
+		store.KillSwitchKey(shard), store.HoldsKey(t.AccountID), store.SeenKey(t.AccountID, t.SecondID),
 	}
-	return s.guarded(ctx, "settle", s.settle, keys, t.Token, string(t.State), t.Result, t.member(), t.AccountID, t.Event,
-		seenLife.Milliseconds(), OutboxBound)
+	return s.guarded(ctx, "settle", ErrCancel, s.settle, keys, t.Token, string(t.State), t.Result, t.member(), t.AccountID, t.Event,
+		seenLife.Milliseconds(), OutboxBound, t.ClientOrderID, t.Hold, t.Second)
 }
 
 // Yield gives an intent with an unknown outcome to whoever comes next; a settled one stays settled. It returns
 // ErrTakenOver when somebody has it.
 func (s *Store) Yield(ctx context.Context, id ID, token int64) error {
 	keys := []string{id.key(), store.UnsettledKey(store.Shard(id.AccountID))}
-	return s.guarded(ctx, "yield", s.yield, keys, token, id.member())
+	return s.guarded(ctx, "yield", nil, s.yield, keys, token, id.member())
 }
 
 // Forget removes an intent whose order certainly did not reach Alpaca, so that a repeat starts anew; a
 // settled one stays. It returns ErrTakenOver when the token is stale.
 func (s *Store) Forget(ctx context.Context, id ID, token int64) error {
-	keys := []string{id.key(), store.UnsettledKey(store.Shard(id.AccountID)), id.key()}
-	return s.guarded(ctx, "forget", s.forget, keys, token, id.member(), "")
+	keys := []string{id.key(), store.UnsettledKey(store.Shard(id.AccountID)), id.key(), store.HoldsKey(id.AccountID)}
+	return s.guarded(ctx, "forget", nil, s.forget, keys, token, id.member(), "", id.ClientOrderID)
 }
 
 // Disown forgets an intent together with its Idempotency-Key: Alpaca has another order under the client order ID, so
 // that the key is another request's, which must find nothing of this one. It returns ErrTakenOver like Forget.
 func (s *Store) Disown(ctx context.Context, r Request, token int64) error {
-	keys := []string{r.key(), store.UnsettledKey(store.Shard(r.AccountID)), r.key()}
+	keys := []string{r.key(), store.UnsettledKey(store.Shard(r.AccountID)), r.key(), store.HoldsKey(r.AccountID)}
 	alias := ""
 	if r.IdempotencyKey != "" {
 		keys[2], alias = store.IdempotencyKey(r.AccountID, r.IdempotencyKey), r.Fingerprint+"|"+r.ClientOrderID
 	}
-	return s.guarded(ctx, "disown", s.forget, keys, token, r.member(), alias)
+	return s.guarded(ctx, "disown", nil, s.forget, keys, token, r.member(), alias, r.ClientOrderID)
 }
 
 // Hold prolongs the owner's lease to the whole of it from now, before each further step of an order that takes long.
-// It returns ErrTakenOver when somebody else has the intent.
+// It returns ErrTakenOver when somebody else has the intent, and ErrKilled when a kill switch
+// forbids to send it by now.
 func (s *Store) Hold(ctx context.Context, id ID, token int64) error {
-	keys := []string{id.key(), store.UnsettledKey(store.Shard(id.AccountID))}
-	return s.guarded(ctx, "hold", s.hold, keys, token, id.member(), s.config.Lease.Milliseconds())
+	shard := store.Shard(id.AccountID)
+	keys := []string{id.key(), store.UnsettledKey(shard), store.KillSwitchKey(shard)}
+	return s.guarded(ctx, "hold", ErrKilled, s.hold, keys, token, id.member(), s.config.Lease.Milliseconds(), id.AccountID)
 }
 
-func (s *Store) guarded(ctx context.Context, verb string, script *redis.Script, keys []string, args ...any) error {
+// guarded runs a script that answers 0 when the token is stale, 1 when it is done, and 2 for what second says.
+func (s *Store) guarded(ctx context.Context, verb string, second error, script *redis.Script, keys []string, args ...any) error {
 	done, err := script.Run(ctx, s.client, keys, args...).Int64()
 	if err != nil {
 		return fmt.Errorf("%s intent %s: %w", verb, keys[0], err)
 	}
-	if done == 0 {
+	switch done {
+	case 0:
 		return fmt.Errorf("%s intent %s: %w", verb, keys[0], ErrTakenOver)
+	case 2:
+		return fmt.Errorf("%s intent %s: %w", verb, keys[0], second)
 	}
 	return nil
 }

@@ -1,12 +1,16 @@
 -- KEYS: intent, idempotency alias (the intent again if there is no key), order bucket, what was taken of
---       Alpaca's limit, what Alpaca said of it, unsettled intents of the shard, active accounts of the shard
+--       Alpaca's limit, what Alpaca said of it, unsettled intents of the shard, active accounts of the shard, kill
+--       switches of the shard, risk snapshot, positions, holds, times of the same order
 -- ARGV: fingerprint, client order ID, has idempotency key, lease ms, life ms,
 --       order limit, order period us, upstream limit, upstream cap, upstream window us, upstream reserve,
 --       request, account, member of the unsettled set, channel of active accounts,
 --       tokens to take from the order bucket: 1, or 0 for a way out of a position,
---       idempotency key, this attempt's name, 1 to write nothing and only tell what would be found
+--       idempotency key, this attempt's name, 1 to write nothing and only tell what would be found,
+--       symbol of the position, what the order may do to the account ('' for nothing), window of repeats us (0 for none)
 -- Returns outcome, token, state, result, gcra's four numbers of the order bucket (or wait in microseconds), and for a
--- new intent, whose token is when it was taken, what is left of Alpaca's limit and that limit.
+-- new intent, whose token is when it was taken, what is left of Alpaca's limit, that limit, and what risk controls ask
+-- for (risk.ParseState). What risk controls decide is not decided here: a hold is written first, so that of two orders
+-- the later one sees the earlier.
 local now = now_us()
 local now_ms = math.floor(now / 1000)
 local dry = tonumber(ARGV[19])
@@ -50,6 +54,9 @@ if found[1] then
   return {'resume', token, found[1], '', 0, left, reset, 0}
 end
 
+local kill = killed(KEYS[8], ARGV[13])
+if kill then return {'killed', 0, '', kill, 0, left, reset, 0} end
+
 -- Both or none: look at Alpaca's limit first, take from it only when the order bucket granted.
 local function upstream(look)
   return window_take(KEYS[4], KEYS[5], tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), 1, tonumber(ARGV[11]), now, look)
@@ -59,7 +66,20 @@ if allowed == 0 then return {'upstream_limit', 0, '', '', 0, left, reset, upstre
 local wanted = tonumber(ARGV[16])
 local granted, remaining, full, wait = gcra(KEYS[3], tonumber(ARGV[6]), tonumber(ARGV[7]), wanted, 0, 0, now, dry)
 if granted < wanted then return {'order_limit', 0, '', '', 0, remaining, full, wait} end
-if dry ~= 0 then return {'reserved', 0, '', '', granted, remaining, full, 0} end
+
+local snapshot = redis.call('HMGET', KEYS[9], 'as_of', 'cash', 'equity', 'last_equity')
+local age, repeats = -1, 0
+if snapshot[1] then age = now_ms - tonumber(snapshot[1]) end
+if ARGV[22] ~= '0' then repeats = window_used(KEYS[12], now - tonumber(ARGV[22])) end
+local risk = {age, snapshot[2] or '', snapshot[3] or '', snapshot[4] or '', redis.call('HGET', KEYS[10], ARGV[20]) or '',
+  tostring(repeats), redis.call('HGETALL', KEYS[11])}
+
+if dry ~= 0 then return {'reserved', 0, '', '', granted, remaining, full, 0, whole, upstream_limit, risk} end
+if ARGV[21] ~= '' then
+  redis.call('HSET', KEYS[11], ARGV[2], 'r|' .. string.format('%.0f', now_ms) .. '|' .. ARGV[21])
+  redis.call('PEXPIRE', KEYS[11], life_ms)
+end
+if ARGV[22] ~= '0' then window_note(KEYS[12], 1, tonumber(ARGV[22]), now) end
 _, _, _, _, whole, upstream_limit = upstream(0)
 
 -- The first token is the time, so that an intent that was forgotten, or lost with Redis, never gets a former token again.
@@ -69,4 +89,4 @@ redis.call('PEXPIRE', KEYS[1], life_ms)
 remember_key()
 redis.call('ZADD', KEYS[6], now_ms + lease_ms, ARGV[14])
 follow_fills()
-return {'reserved', now, 'reserved', '', granted, remaining, full, 0, whole, upstream_limit}
+return {'reserved', now, 'reserved', '', granted, remaining, full, 0, whole, upstream_limit, risk}

@@ -49,6 +49,8 @@ type Config struct {
 
 	// ControlsFile sets limits and risk controls for all accounts and for each, taken over within a second of a change; empty sets none beyond what is here.
 	ControlsFile string `env:"CONTROLS_FILE"`
+	// MinCash is what a buy must leave in the account's cash, in USD, where CONTROLS_FILE says nothing else; 0 is no minimum.
+	MinCash int `env:"MIN_CASH" envDefault:"5000"`
 	// RequestsPerSecond is the native API's limit over all accounts and instances.
 	RequestsPerSecond int `env:"REQUESTS_PER_SECOND" envDefault:"10000"`
 	// The limits of the native API, each for one account.
@@ -85,6 +87,9 @@ func (c *Config) Validate() error {
 		if p.value <= 0 {
 			return fmt.Errorf("%s: must be greater than 0", p.name)
 		}
+	}
+	if c.MinCash < 0 {
+		return errors.New("MIN_CASH: must not be negative")
 	}
 	if c.CancelReserve < 0 || c.CancelReserve >= c.TradingRequestsPerMinute {
 		return fmt.Errorf("CANCEL_RESERVE: must be from 0 to below ALPACA_TRADING_REQUESTS_PER_MINUTE (%d)", c.TradingRequestsPerMinute)

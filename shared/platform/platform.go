@@ -93,7 +93,7 @@ func New(cfg Config, d Dependencies) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Controls = controls.NewFile(cfg.ControlsFile, d.Clock, d.Logger, d.Registerer)
+	p.Controls = controls.NewFile(cfg.ControlsFile, cfg.MinCash, d.Clock, d.Logger, d.Registerer)
 	p.Upstream = bucket.NewUpstream(p.Redis, bucket.UpstreamConfig{
 		Allowance: p.Allowance, Lateness: cfg.UpstreamTimeout, Clock: d.Clock, Logger: d.Logger,
 	})

@@ -53,12 +53,12 @@ func (d *Duration) UnmarshalText(text []byte) (err error) {
 // MarshalText writes "5s".
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// defaultMinCash is in USD.
-const defaultMinCash = 5000
-
-// Defaults are the controls of an account of which no file says anything.
-func Defaults() Controls {
-	return Controls{MinCash: &decimal.Number{Decimal: decimal.FromInt(defaultMinCash)}}
+// Defaults are the controls of an account of which no file says anything; minCash is in USD, 0 is none.
+func Defaults(minCash int) Controls {
+	if minCash == 0 {
+		return Controls{}
+	}
+	return Controls{MinCash: &decimal.Number{Decimal: decimal.FromInt(int64(minCash))}}
 }
 
 // Validate checks what the types can't; its error names the field.

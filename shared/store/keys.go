@@ -66,7 +66,24 @@ func UpdatesLeaseKey(accountID string) string { return accountKey("lease-updates
 // sorted set.
 func StreamConnectionsKey(accountID string) string { return accountKey("streams", accountID) }
 
+// RiskSnapshotKey is what risk controls know of an account's money: a hash.
+func RiskSnapshotKey(accountID string) string { return accountKey("risk", accountID) }
+
+// RiskPositionsKey holds the account's signed position in each symbol at the time of the same snapshot: a hash.
+func RiskPositionsKey(accountID string) string { return accountKey("risk", accountID, "positions") }
+
+// HoldsKey holds what the account's orders may still do to it, by client order ID: a hash.
+func HoldsKey(accountID string) string { return accountKey("risk", accountID, "holds") }
+
+// RepeatsKey holds when an order of that content came: a list.
+func RepeatsKey(accountID, content string) string {
+	return accountKey("risk", accountID, "repeats", content)
+}
+
 // The keys of a shard.
+
+// KillSwitchKey holds the kill switches of the shard's accounts, and under "*" that of all: a hash.
+func KillSwitchKey(shard int) string { return "kill-switch:" + ShardTag(shard) }
 
 // OutboxKey is the shard's outbox: a stream.
 func OutboxKey(shard int) string { return "outbox:" + ShardTag(shard) }
