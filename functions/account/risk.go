@@ -13,8 +13,8 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
 )
 
-// Controls are the limits and risk controls that hold for an account now.
-type Controls struct {
+// AccountControls are the limits and risk controls that hold for an account now.
+type AccountControls struct {
 	AccountID string        `json:"account_id"`
 	Limits    AccountLimits `json:"limits"`
 	Risk      risk.Controls `json:"risk"`
@@ -40,13 +40,13 @@ func (f *Function) handleRisk() {
 	}, f.accountControls)
 }
 
-func (f *Function) accountControls(ctx context.Context, r *serve.Request[serve.None]) (Controls, error) {
+func (f *Function) accountControls(ctx context.Context, r *serve.Request[serve.None]) (AccountControls, error) {
 	account, err := f.reach(ctx, r.Claims, r.PathValue("account_id"))
 	if err != nil {
-		return Controls{}, err
+		return AccountControls{}, err
 	}
 	allowed := f.platform.Allowance(account.ID, alpaca.APITrading)
-	held := Controls{
+	held := AccountControls{
 		AccountID: account.ID, Risk: f.platform.Controls.Of(account.ID).Risk,
 		Limits: AccountLimits{
 			OrdersPerMinute: f.platform.OrderRate(account.ID).Limit, AlpacaRequestsPerMinute: allowed.Most(), CancelReserve: allowed.Reserve,

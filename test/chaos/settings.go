@@ -50,7 +50,7 @@ func (w *world) environment() map[string]string {
 		"HOST": "127.0.0.1", "LOG_LEVEL": "warn", "REDIS_URL": w.redis.URL(), "ACCOUNTS_FILE": w.accountsFile,
 		"K_SINK": w.collector.url, "JWT_SECRET": jwtSecret, "ALPACA_TRADING_URL": w.alpaca.url, "ALPACA_DATA_URL": w.alpaca.url,
 		"UPSTREAM_TIMEOUT": "1s", "ORDERS_PER_MINUTE": "100000", "ALPACA_TRADING_REQUESTS_PER_MINUTE": "100000",
-		"ACCOUNT_READS_PER_MINUTE": "100000", "DRAIN_QUIET_PERIOD": "50ms",
+		"ACCOUNT_READS_PER_MINUTE": "100000", "MIN_CASH": "0", "DRAIN_QUIET_PERIOD": "50ms",
 		"SWEEP_EVERY": "1s", "INTENT_LEASE": "3s", "INTENT_REPLICAS": w.intentReplicas(),
 		"ACTIVE_SCAN_INTERVAL": "1s", "UPDATES_QUIET_PERIOD": "10s", "UPDATES_LEASE_LIFE": "3s", "UPDATES_BACKFILL": "1m",
 	}
