@@ -236,3 +236,18 @@ func TestPlans(t *testing.T) {
 		}
 	}
 }
+
+// TestCrossOrigin: every answer lets pages of any origin call, and the question of a browser beforehand needs no key.
+func TestCrossOrigin(t *testing.T) {
+	t.Parallel()
+	handler := access.Identify(gate(t, ""))
+	for _, method := range []string{http.MethodOptions, http.MethodGet} {
+		out := httptest.NewRecorder()
+		handler.ServeHTTP(out, httptest.NewRequest(method, "/public", nil))
+		header := out.Header()
+		if out.Code/100 != 2 || header.Get("Access-Control-Allow-Origin") != "*" || header.Get("Access-Control-Max-Age") != "1728000" ||
+			!strings.Contains(header.Get("Access-Control-Allow-Headers"), "Apca-Api-Key-Id") || header.Get("X-Request-ID") == "" {
+			t.Errorf("%s: status %d, headers %v", method, out.Code, header)
+		}
+	}
+}

@@ -81,11 +81,28 @@ func credentials(r *http.Request) (keyID, secretKey string) {
 	return keyID, secretKey
 }
 
-// Identify gives every answer an X-Request-ID, and answers paths that net/http would redirect: Alpaca never redirects, and
+// crossOrigin are the headers with which Alpaca lets pages of any origin call it. The values are shared and never changed.
+var crossOrigin = map[string][]string{ //nolint:gochecknoglobals // a table that nothing changes
+	"Access-Control-Allow-Origin":      {"*"},
+	"Access-Control-Allow-Credentials": {"true"},
+	"Access-Control-Allow-Headers":     {"Apca-Api-Key-Id, Apca-Api-Secret-Key, Authorization"},
+	"Access-Control-Allow-Methods":     {"GET, OPTIONS, PUT, DELETE, POST, PATCH"},
+	"Access-Control-Max-Age":           {"1728000"},
+}
+
+// Identify gives every answer an X-Request-ID and lets pages of any origin call, and answers paths that net/http would redirect: Alpaca never redirects, and
 // its Python SDK refuses to follow.
 func Identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header()["X-Request-Id"] = []string{requestID()}
+		header := w.Header()
+		header["X-Request-Id"] = []string{requestID()}
+		for name, values := range crossOrigin {
+			header[name] = values
+		}
+		if r.Method == http.MethodOptions {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
 		if strings.Contains(r.URL.Path, "//") || strings.Contains(r.URL.Path, "/.") {
 			wire.WriteError(w, wire.NotFound("endpoint not found"))
 			return

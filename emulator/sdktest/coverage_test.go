@@ -3,11 +3,11 @@ package sdktest
 import (
 	"flag"
 	"go/ast"
-	"go/build"
 	"go/parser"
 	"go/token"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -62,12 +62,14 @@ func TestEveryTradingMethodIsCalled(t *testing.T) {
 // packageFunctions returns the exported functions of the SDK's package, which use its default client.
 func packageFunctions(t *testing.T) []string {
 	t.Helper()
-	found, err := build.Import(sdkPackage, ".", build.FindOnly)
+	// The go command knows the folder also in a binary without paths (-trimpath).
+	output, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.Dir}}", sdkPackage).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
+	folder := strings.TrimSpace(string(output))
 	var functions []string
-	for _, file := range parse(t, filepath.Join(found.Dir, "*.go")) {
+	for _, file := range parse(t, filepath.Join(folder, "*.go")) {
 		for _, declaration := range file.Decls {
 			function, ok := declaration.(*ast.FuncDecl)
 			if ok && function.Recv == nil && function.Name.IsExported() && !strings.HasPrefix(function.Name.Name, "Test") {
@@ -76,7 +78,7 @@ func packageFunctions(t *testing.T) []string {
 		}
 	}
 	if len(functions) == 0 {
-		t.Fatalf("no functions found in %s", found.Dir)
+		t.Fatalf("no functions found in %s", folder)
 	}
 	return functions
 }
