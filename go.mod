@@ -3,9 +3,11 @@ module github.com/opitios-ai/alpaca-knative
 go 1.26.0
 
 require (
+	cloud.google.com/go v0.118.0
 	github.com/MicahParks/jwkset v0.11.4
 	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/alpacahq/alpaca-trade-api-go/v3 v3.9.1
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/caarlos0/env/v11 v11.4.2
 	github.com/cloudevents/sdk-go/v2 v2.16.2
 	github.com/coder/websocket v1.8.15
@@ -29,7 +31,6 @@ require (
 )
 
 require (
-	cloud.google.com/go v0.118.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/go-logr/logr v1.4.3 // indirect

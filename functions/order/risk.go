@@ -129,6 +129,9 @@ func (f *Function) checkRisk(ctx context.Context, p *placement) error {
 	if refusal != nil && refusal.Stateful && a.state.Age > refuseAfter && f.readAnew(ctx, p) {
 		refusal = risk.Decide(a.controls, a.inputs(f, true)) // by what is true now
 	}
+	if refusal != nil && refusal.Unknown && a.known == nil && f.unknownSymbol(ctx, p) {
+		return &riskError{refusal: &risk.Refusal{}, why: problem.InvalidSymbol.New("asset %q not found", p.request.Symbol).Field("symbol")}
+	}
 	if refusal != nil {
 		return f.refused(p, refusal)
 	}
@@ -136,6 +139,16 @@ func (f *Function) checkRisk(ctx context.Context, p *placement) error {
 		f.ledger.refreshLater(p.account)
 	}
 	return nil
+}
+
+// unknownSymbol reports that Alpaca has no such symbol: that, and not a control, is what is wrong with an order without a
+// price.
+func (f *Function) unknownSymbol(ctx context.Context, p *placement) bool {
+	if p.request.Symbol == "" {
+		return false
+	}
+	_, err := f.Alpaca.Asset(ctx, p.account.Credentials, p.request.Symbol)
+	return errors.Is(err, alpaca.ErrNotFound)
 }
 
 func (a *appraisal) inputs(f *Function, fresh bool) *risk.Inputs {

@@ -41,12 +41,15 @@ type Allowance struct {
 	Reserve int
 }
 
-// UpstreamConfig says what Alpaca allows. All fields are required.
+// UpstreamConfig says what Alpaca allows. All fields but Patience are required.
 type UpstreamConfig struct {
 	// Allowance returns what the account may do on an API. It is called for every request.
 	Allowance func(accountID, api string) Allowance
 	// Lateness is the longest time between the beginning of a call and its arrival at Alpaca: the call's timeout.
 	Lateness time.Duration
+	// Patience is how long an urgent request waits for Redis before it is taken from the local share; others, which can
+	// wait, five times that. 0 is 100 ms.
+	Patience time.Duration
 	Clock    clock.Clock
 	Logger   *zap.Logger
 }
@@ -69,6 +72,9 @@ type localKey struct{ accountID, api string }
 
 // NewUpstream returns the budgets in the Redis of client.
 func NewUpstream(client redis.Scripter, config UpstreamConfig) *Upstream {
+	if config.Patience == 0 {
+		config.Patience = askTimeout
+	}
 	return &Upstream{
 		client: client, config: config, local: make(map[localKey]*local),
 		take: store.NewScript(`
@@ -93,7 +99,7 @@ func (u *Upstream) Take(ctx context.Context, s alpaca.Spending) (alpaca.Spent, e
 	allowed := u.config.Allowance(s.AccountID, s.API)
 	held := u.of(s)
 	owed := held.debt(u.config.Clock.Now(), u.Window())
-	asked, cancel := context.WithTimeout(ctx, askTimeout)
+	asked, cancel := context.WithTimeout(ctx, u.patience(s.Priority))
 	defer cancel()
 	values, err := u.take.Run(asked, u.client,
 		[]string{store.UpstreamTakenKey(s.AccountID, s.API), store.UpstreamSaidKey(s.AccountID, s.API)},
@@ -121,6 +127,15 @@ func (u *Upstream) takeLocally(held *local, allowed Allowance, s alpaca.Spending
 	return alpaca.Spent{}, nil
 }
 
+// patience is how long a request of that priority waits for Redis. A share is taken on top of what others take from Redis
+// when only this instance does not reach it: better a read that waits.
+func (u *Upstream) patience(p alpaca.Priority) time.Duration {
+	if p == alpaca.PriorityUrgent {
+		return u.config.Patience
+	}
+	return 5 * u.config.Patience
+}
+
 // Answered takes over what Alpaca said of the budget, when that is less than what is known of it.
 func (u *Upstream) Answered(ctx context.Context, s alpaca.Spending, spent alpaca.Spent, limit alpaca.RateLimit, status int) {
 	now := u.config.Clock.Now()
@@ -129,7 +144,7 @@ func (u *Upstream) Answered(ctx context.Context, s alpaca.Spending, spent alpaca
 		return
 	}
 	allowed := u.config.Allowance(s.AccountID, s.API)
-	told, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+	told, cancel := context.WithTimeout(context.WithoutCancel(ctx), u.config.Patience)
 	defer cancel()
 	err := u.observe.Run(told, u.client,
 		[]string{store.UpstreamTakenKey(s.AccountID, s.API), store.UpstreamSaidKey(s.AccountID, s.API)},
