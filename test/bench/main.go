@@ -29,6 +29,9 @@ func sections() []section {
 		{"starts", measureFunctions},
 		{"orders", func(ctx context.Context, o options) ([]row, error) { return measureOrders(ctx, o.bin) }},
 		{"quotes", measureQuotes},
+		{"load", measureQuoteLoad},
+		{"calls", measureCalls},
+		{"cost", measureQuoteCost},
 		{"emulator", func(ctx context.Context, o options) ([]row, error) { return measureEmulator(ctx, o.bin, o.load) }},
 	}
 }
@@ -44,6 +47,13 @@ func main() {
 	if address := os.Getenv(stackVariable); address != "" {
 		if err := serveStack(context.Background(), address); err != nil {
 			fmt.Fprintln(os.Stderr, "bench stack:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if file := os.Getenv(profileVariable); file != "" {
+		if err := serveProfiled(file); err != nil {
+			fmt.Fprintln(os.Stderr, "bench quote:", err)
 			os.Exit(1)
 		}
 		return
