@@ -121,8 +121,10 @@ func (f *Function) act(ctx context.Context, p *placement, r intent.Reservation) 
 		return replay(r)
 	case intent.OrderLimit, intent.UpstreamLimit:
 		f.observe(p, "limited")
+		return order.Order{}, f.standing(p, r)
+	default:
+		return order.Order{}, f.standing(p, r)
 	}
-	return order.Order{}, f.standing(p, r)
 }
 
 // standing is why a reservation was not given.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -207,11 +208,12 @@ func (t *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 // measureOrderCosts counts what an order takes: a function that is not started (nothing happens beside the orders), the
 // real Redis, and the emulator, at last with a counter in front of it.
 func measureOrderCosts(ctx context.Context, b *backing) ([]row, error) {
-	environ := map[string]string{"PORT": "0", "ORDERS_PER_MINUTE": "1000000000"}
+	environ := map[string]string{"PORT": "0"}
 	for _, setting := range b.environ {
 		name, value, _ := strings.Cut(setting, "=")
 		environ[name] = value
 	}
+	maps.Copy(environ, orderSettings())
 	allocations, err := placeInProcess(environ, "allocations", b.token, nil)
 	if err != nil {
 		return nil, err
