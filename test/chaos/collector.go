@@ -138,13 +138,6 @@ func (c *collector) of(account string) []told {
 	return append([]told(nil), c.events[account]...)
 }
 
-// has reports whether an event of an account arrived.
-func (c *collector) has(account, id string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.known[account][id]
-}
-
 // calm ends the refusals.
 func (c *collector) calm() {
 	c.down.Store(false)

@@ -25,6 +25,9 @@ type courier struct {
 // proofLife covers every redelivery of a run.
 const proofLife = auth.MaximumProofTTL
 
+// brokerPatience is longer than any broker's, and shorter than a proof lives.
+const brokerPatience = proofLife - 30*time.Second
+
 // request delivers the command to place an intent's order, and then perhaps the one to cancel it.
 func (c *courier) request(ctx context.Context, i *intent) {
 	made, err := c.command(i, event.TypeOrderRequested, i.name, event.OrderRequested{AccountID: i.trader.id, Order: i.request})
@@ -33,7 +36,8 @@ func (c *courier) request(ctx context.Context, i *intent) {
 	}
 	status, text := c.deliver(ctx, i, made)
 	switch {
-	case status == 0: // the run ended
+	case status == 0: // the run ended, or the command became too old for a broker to keep
+		i.end(gaveUp, "", "")
 		return
 	case status/100 == 2:
 		i.end(handled, "", "")
@@ -80,8 +84,11 @@ func (c *courier) command(i *intent, kind, id string, data any) (event.Event, er
 		}))
 }
 
-// deliver brings the copies to their end and returns the status that ended the first of them, 0 when the run ended.
+// deliver brings the copies to their end and returns the status that ended the first of them, 0 when there was none in
+// brokerPatience.
 func (c *courier) deliver(ctx context.Context, i *intent, e event.Event) (int, string) {
+	ctx, cancel := context.WithTimeout(ctx, brokerPatience)
+	defer cancel()
 	type copyOf struct {
 		at, delay int
 	}

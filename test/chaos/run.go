@@ -182,16 +182,15 @@ func (r *chaos) calm(ctx context.Context) error {
 
 // awaitEvents waits until every event is there, or patience ends; which are missing is the verdict's to say.
 func (r *chaos) awaitEvents(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		found, err := r.judge(context.WithoutCancel(ctx))
 		if err != nil || found.missing == 0 {
 			return err
 		}
 		say(r.world.settings.Output, "calm: %d events are still missing", found.missing)
-		if pause(ctx, 2*time.Second) != nil {
-			return nil
-		}
+		_ = pause(ctx, 2*time.Second)
 	}
+	return nil
 }
 
 // verdict ends the functions as a rollout does, which publishes what is left, and judges.

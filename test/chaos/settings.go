@@ -22,7 +22,7 @@ type Settings struct {
 
 const (
 	defaultRate     = 50
-	defaultAccounts = 200
+	defaultAccounts = 150
 	orderFunctions  = 3
 	updateSources   = 2
 	clients         = 96
@@ -51,8 +51,9 @@ func (w *world) environment() map[string]string {
 		"K_SINK": w.collector.url, "JWT_SECRET": jwtSecret, "ALPACA_TRADING_URL": w.alpaca.url, "ALPACA_DATA_URL": w.alpaca.url,
 		"UPSTREAM_TIMEOUT": "1s", "ORDERS_PER_MINUTE": "100000", "ALPACA_TRADING_REQUESTS_PER_MINUTE": "100000",
 		"ACCOUNT_READS_PER_MINUTE": "100000", "MIN_CASH": "0", "DRAIN_QUIET_PERIOD": "50ms",
-		"SWEEP_EVERY": "1s", "INTENT_LEASE": "3s", "INTENT_REPLICAS": w.intentReplicas(),
-		"ACTIVE_SCAN_INTERVAL": "1s", "UPDATES_QUIET_PERIOD": "10s", "UPDATES_LEASE_LIFE": "3s", "UPDATES_BACKFILL": "1m",
+		// A busy machine's: on two cores even a healthy Redis takes 100 ms at times.
+		"REDIS_TIMEOUT": "400ms", "SWEEP_EVERY": "1s", "INTENT_LEASE": "4s", "INTENT_REPLICAS": w.intentReplicas(),
+		"ACTIVE_SCAN_INTERVAL": "1s", "UPDATES_QUIET_PERIOD": "15s", "UPDATES_LEASE_LIFE": "3s", "UPDATES_BACKFILL": "4m",
 	}
 }
 

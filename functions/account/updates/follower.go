@@ -32,6 +32,8 @@ type follower struct {
 
 	// cursor is the account's cursor as this follower left it.
 	cursor string
+	// known are the trade events that this follower wrote down and that a new stream may repeat.
+	known heard
 	// last is the time of the newest event so far, or where the first stream began.
 	last time.Time
 	// leaving is when the account had had its last order when it was found to have none open; zero otherwise.
@@ -42,7 +44,7 @@ type follower struct {
 
 func newFollower(s *source, accountID string, held lease.Lease) *follower {
 	return &follower{
-		source: s, accountID: accountID, held: held,
+		source: s, accountID: accountID, held: held, known: make(heard),
 		logger: s.platform.Logger.With(zap.String("account_id", accountID)),
 	}
 }
@@ -138,31 +140,4 @@ func (f *follower) stream(ctx context.Context) error {
 			}
 			return err
 		})
-}
-
-// take writes one trade event down and reports whether it was new.
-func (f *follower) take(ctx context.Context, trade *alpaca.TradeEvent) (bool, error) {
-	entries, err := translate(f.accountID, trade)
-	if err != nil { // the cursor passes it, or it would keep what comes after it from being heard
-		f.metrics.failed(failureMalformed)
-		f.logger.Error("trade event not understood", zap.String("event", trade.Event),
-			zap.String("alpaca_event_id", trade.EventID), zap.String("order_id", trade.Order.ID), zap.Error(err))
-		entries = nil
-	}
-	news, err := f.journal.record(ctx, f.held, f.accountID, f.cursor, trade.EventID, entries)
-	if err != nil {
-		return false, err
-	}
-	f.cursor = max(f.cursor, cursorOf(trade.EventID))
-	if trade.At.After(f.last) {
-		f.last = trade.At
-	}
-	if !news {
-		return false, nil
-	}
-	f.platform.Relay.Notify(f.accountID)
-	f.metrics.took(trade.Event)
-	f.logger.Info("trade update", zap.String("event", trade.Event), zap.String("order_id", trade.Order.ID),
-		zap.String("client_order_id", trade.Order.ClientOrderID), zap.String("alpaca_event_id", trade.EventID))
-	return true, nil
 }

@@ -45,10 +45,16 @@ type journalRedis interface {
 type journal struct {
 	client journalRedis
 	script *redis.Script
+	// slots bound the writes under way: after an outage every account has minutes of events, and all the connections
+	// taken by them would keep the leases from being renewed.
+	slots chan struct{}
 }
 
+// writes is how many there are at a time: with acquisitions, fewer than there are connections to a Redis node.
+const writes = 12
+
 func newJournal(client journalRedis) *journal {
-	return &journal{client: client, script: store.NewScript(journalLua)}
+	return &journal{client: client, script: store.NewScript(journalLua), slots: make(chan struct{}, writes)}
 }
 
 // record reports whether the trade event brought anything new. left is the cursor as the follower left it, empty at
@@ -62,6 +68,12 @@ func (j *journal) record(ctx context.Context, held lease.Lease, accountID, left,
 		generationLife.Milliseconds(), cursorLife.Milliseconds(), left)
 	for _, e := range entries {
 		keys, args = append(keys, store.SeenKey(accountID, e.id)), append(args, e.event)
+	}
+	select {
+	case j.slots <- struct{}{}:
+		defer func() { <-j.slots }()
+	case <-ctx.Done():
+		return false, ctx.Err()
 	}
 	news, err := j.script.Run(ctx, j.client, keys, args...).Int()
 	if err != nil {

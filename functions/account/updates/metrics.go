@@ -37,6 +37,7 @@ const (
 	failureMalformed    = "malformed"
 	failureStream       = "stream"
 	failureForgotten    = "forgotten"
+	failureRedis        = "redis"
 )
 
 func (m *metrics) failed(reason string) { m.failures.WithLabelValues(reason).Inc() }

@@ -35,6 +35,9 @@ func (f *follower) since(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+	if cursor != f.cursor { // Redis lost some of what this follower wrote, or it wrote nothing yet
+		clear(f.known)
+	}
 	f.cursor = cursor
 	now := f.platform.Clock.Now()
 	from := now.Add(-f.config.Backfill)
