@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
 	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
 	"github.com/opitios-ai/alpaca-knative/shared/store/storetest/redisprocess"
@@ -129,5 +130,52 @@ func TestFailoverIsNoticed(t *testing.T) {
 	})
 	if n, err := memory.restore(t.Context(), accounts); n != 0 || err != nil {
 		t.Fatalf("noticed again: %d, %v", n, err)
+	}
+}
+
+// TestRedisAwayKeepsTheStream: an event waits for Redis where it is; nothing is read anew, and nothing overtakes it.
+func TestRedisAwayKeepsTheStream(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	source := w.start()
+	w.order(alice)
+	now := time.Now()
+	first := trade("fill", "o1", now, executed("x1", "10", "10"))
+	w.alpaca.send(alice, first)
+	want := filled("o1", "x1", first.EventID)
+	w.expect(alice, want...)
+	opened := w.alpaca.timesOpened(alice)
+	w.redis.SetError("LOADING not yet")
+	second := trade("fill", "o2", now.Add(time.Millisecond), executed("x2", "10", "10"))
+	third := trade("fill", "o3", now.Add(2*time.Millisecond), executed("x3", "10", "10"))
+	w.alpaca.send(alice, second, third)
+	eventually(t, "the event waits", func() bool { return source.metric(t, "account_update_failures_total", failureRedis) >= 2 })
+	w.redis.SetError("")
+	want = append(append(want, filled("o2", "x2", second.EventID)...), filled("o3", "x3", third.EventID)...)
+	w.expect(alice, want...)
+	if again := w.alpaca.timesOpened(alice); again != opened {
+		t.Errorf("the stream was opened %d times more", again-opened)
+	}
+}
+
+// TestRepeatsOfANewStreamAreKnown: what this follower wrote down itself it does not write down again.
+func TestRepeatsOfANewStreamAreKnown(t *testing.T) {
+	t.Parallel()
+	k := heard{}
+	start := time.Now()
+	for i := range 3 * maxKnown {
+		at := start.Add(time.Duration(i) * time.Second)
+		e := trade("new", "o", at)
+		k.add(&e, at)
+		if _, ok := k[e.EventID]; !ok {
+			t.Fatal("the event is not known")
+		}
+		if len(k) > maxKnown+1 {
+			t.Fatalf("%d are kept", len(k))
+		}
+	}
+	k.add(&alpaca.TradeEvent{}, start) // one without an ID can't be told from others
+	if _, ok := k[""]; ok {
+		t.Fatal("an event without an ID is known")
 	}
 }
