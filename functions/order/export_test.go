@@ -52,3 +52,6 @@ func (f *Function) UseRedis(client store.Client) {
 
 // RefreshKillSwitches reads the switches at once, as the watch does all the time.
 func (f *Function) RefreshKillSwitches(ctx context.Context) error { return f.kill.Refresh(ctx) }
+
+// WatchKillSwitches keeps the copy of the switches until ctx ends, as Start does.
+func (f *Function) WatchKillSwitches(ctx context.Context) { f.kill.Run(ctx) }

@@ -79,6 +79,11 @@ func (f *Function) newPlacement(account vault.Account, assetClass, idempotencyKe
 // place takes an order to its answer: the order as Alpaca took it, or why not. The grant tells of the account's order
 // limit and is valid in either case.
 func (f *Function) place(ctx context.Context, p *placement) (order.Order, bucket.Grant, error) {
+	if f.kill.Unknown(p.account.ID) {
+		f.observe(p, "unavailable")
+		return order.Order{}, bucket.Grant{}, problem.Unavailable.New("orders can't be taken right now").After(retrySoon).
+			Because(errors.New("the kill switches could not be read for a second"))
+	}
 	f.appraise(ctx, p)
 	reservation, err := f.reserve(ctx, p)
 	if err != nil {

@@ -21,6 +21,9 @@ const (
 	// leaseLife is how long leased tokens may be spent: it bounds what a quiet instance withholds from the others. It is
 	// ten times leaseSpan, so that a client that leaves tokens to expire loses no more than a tenth of its limit.
 	leaseLife = 10 * leaseSpan
+	// leaseTimeout bounds what a request waits for its limit, so that with all else an order is refused within 200 ms while
+	// Redis does not answer.
+	leaseTimeout = 40 * time.Millisecond
 	// askAgain is how long Redis is left alone after it did not answer: requests must not line up behind it.
 	askAgain = time.Second
 	// maxSubjects bounds the memory; beyond it the idle subjects are forgotten.
@@ -86,7 +89,7 @@ func (l *Limits) Take(ctx context.Context, scope, subject string) (serve.Decisio
 	if now.UnixNano() < l.away.Load() {
 		return held.fallback(rate, now), nil
 	}
-	asked, cancel := context.WithTimeout(ctx, askTimeout)
+	asked, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
 	grant, err := l.bucket.Lease(asked, store.BucketKey(subject, scope), rate, rate.in(leaseSpan))
 	if err != nil {

@@ -16,7 +16,9 @@ const (
 	// watchEvery is how often an instance reads the switches: with the time of the reading well under a second.
 	watchEvery = 300 * time.Millisecond
 	// readTimeout bounds one reading.
-	readTimeout = 250 * time.Millisecond
+	readTimeout = 500 * time.Millisecond
+	// unknownAfter is how long a shard may not have been read before its accounts get no new orders.
+	unknownAfter = time.Second
 )
 
 // Watch is an instance's copy of the switches. Create it with NewWatch and run Run; the rest may be used concurrently.
@@ -27,6 +29,8 @@ type Watch struct {
 
 	mu    sync.RWMutex
 	known map[string]State // by scope
+	// seen is when each shard was read last; zero before Run.
+	seen [store.Shards]time.Time
 }
 
 // NewWatch returns a copy that knows nothing yet.
@@ -50,8 +54,27 @@ func (w *Watch) Stops(accountID string) (State, bool) {
 	return State{}, false
 }
 
+// Unknown reports that the account's switches could not be read for a second: Redis, or its part with the account, is
+// away, and nobody needs to wait to find that out. It is false for a copy that is not kept by Run.
+func (w *Watch) Unknown(accountID string) bool {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	seen := w.seen[store.Shard(accountID)]
+	return !seen.IsZero() && time.Since(seen) > unknownAfter
+}
+
+// begin counts the time from which on the switches should be known.
+func (w *Watch) begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for shard := range w.seen {
+		w.seen[shard] = time.Now()
+	}
+}
+
 // Run keeps the copy until ctx ends.
 func (w *Watch) Run(ctx context.Context) {
+	w.begin()
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	away := false
@@ -94,7 +117,10 @@ func (w *Watch) Refresh(ctx context.Context) error {
 func (w *Watch) learn(found [store.Shards]map[string]State) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, switches := range found {
+	for shard, switches := range found {
+		if switches != nil && !w.seen[shard].IsZero() {
+			w.seen[shard] = time.Now()
+		}
 		for scope, state := range switches {
 			if known, ok := w.known[scope]; !ok || state.version > known.version {
 				w.known[scope] = state
