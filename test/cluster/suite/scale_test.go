@@ -32,10 +32,19 @@ func TestScaleFromZeroByEvent(t *testing.T) {
 	}
 }
 
-// TestScaleUpAndDown keeps sixty requests in flight where ten are what a pod is made for.
+// TestScaleUpAndDown keeps sixty requests in flight where ten are what a pod is made for: the emulated Alpaca takes a
+// second for each answer, and every worker asks for another symbol.
 func TestScaleUpAndDown(t *testing.T) {
 	token := shared.token(t, accountNumber(1))
-	load := shared.startLoad(60, 0, "/api/v1/stocks/AAPL/quote", token)
+	shared.emulator(t, "/emulator/faults", `{"route":"GET /v2/stocks*","kind":"latency","latency_ms":1000}`)
+	t.Cleanup(func() { shared.clearFaults(t) })
+	paths := make([]string, 0, 60)
+	for symbol := range strings.FieldsSeq(`AAPL MSFT NVDA AMZN GOOGL GOOG META TSLA AVGO COST NFLX AMD ADBE CSCO PEP TMUS INTC QCOM TXN AMGN
+		INTU HON AMAT BKNG ISRG SBUX GILD ADP MDLZ VRTX REGN LRCX MU PANW KLAC SNPS CDNS MELI CRWD MAR ORLY CTAS MRVL FTNT ABNB DASH
+		WDAY TEAM PYPL ROST MNST KDP KHC CSX PCAR ODFL FAST PAYX CPRT EA`) {
+		paths = append(paths, "/api/v1/stocks/"+symbol+"/quote")
+	}
+	load := shared.startLoad(t, len(paths), 0, token, paths...)
 	most := 0
 	eventually(t, "a burst makes pods", func() (bool, string) {
 		ready := 0
@@ -68,7 +77,7 @@ func TestNoRequestFails(t *testing.T) {
 			if service.name != "quote" {
 				pause = 1200 * time.Millisecond
 			}
-			load := shared.startLoad(2, pause, service.path, token)
+			load := shared.startLoad(t, 2, pause, token, service.path)
 			eventually(t, "it runs", func() (bool, string) { return len(shared.pods(t, service.name)) > 0, "no pod" })
 			shared.roll(t, service.name)
 			// A second pod, so that one can go.
@@ -110,18 +119,21 @@ func (c *cluster) scaleTo(t *testing.T, service, pods string) {
 // load is requests without end.
 type load struct {
 	done     chan struct{}
+	once     sync.Once
 	workers  sync.WaitGroup
 	requests atomic.Int64
 	mu       sync.Mutex
 	failed   []string
 }
 
-// startLoad keeps workers asking for a path, each with a pause between two requests. 429 is an answer like any other:
+// startLoad keeps workers asking, each for one of the paths and with a pause between two requests. 429 is an answer like any other:
 // the limit is the account's.
-func (c *cluster) startLoad(workers int, pause time.Duration, path, token string) *load {
+func (c *cluster) startLoad(t *testing.T, workers int, pause time.Duration, token string, paths ...string) *load {
 	l := &load{done: make(chan struct{})}
+	t.Cleanup(func() { l.stop() }) // also when the test ends early: a load that goes on would be everybody's
 	client := httpClient()
-	for range workers {
+	for i := range workers {
+		path := paths[i%len(paths)]
 		l.workers.Go(func() {
 			for {
 				select {
@@ -144,7 +156,7 @@ func (c *cluster) startLoad(workers int, pause time.Duration, path, token string
 }
 
 func (l *load) stop() (requests int64, failed []string) {
-	close(l.done)
+	l.once.Do(func() { close(l.done) })
 	l.workers.Wait()
 	return l.requests.Load(), l.failed
 }

@@ -12,14 +12,18 @@ import (
 	"time"
 )
 
+func (c *cluster) emulatorAddress(t *testing.T) string {
+	t.Helper()
+	if address := os.Getenv("EMULATOR_ADMIN_URL"); address != "" {
+		return address
+	}
+	return "http://" + c.k(t, "get", "service", "emulator", "-o", "jsonpath={.spec.clusterIP}") + ":4002"
+}
+
 // emulator calls the emulated Alpaca's admin address.
 func (c *cluster) emulator(t *testing.T, path, body string) {
 	t.Helper()
-	address := os.Getenv("EMULATOR_ADMIN_URL")
-	if address == "" {
-		address = "http://" + c.k(t, "get", "service", "emulator", "-o", "jsonpath={.spec.clusterIP}") + ":4002"
-	}
-	response, err := http.Post(address+path, "application/json", strings.NewReader(body)) //nolint:noctx // a test's one call
+	response, err := http.Post(c.emulatorAddress(t)+path, "application/json", strings.NewReader(body)) //nolint:noctx // a test's one call
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,6 +31,21 @@ func (c *cluster) emulator(t *testing.T, path, body string) {
 	if response.StatusCode/100 != 2 {
 		t.Fatalf("emulator %s %s: %s", path, body, response.Status)
 	}
+}
+
+// clearFaults lifts every fault of the emulator.
+func (c *cluster) clearFaults(t *testing.T) {
+	t.Helper()
+	address := c.emulatorAddress(t)
+	request, err := http.NewRequest(http.MethodDelete, address+"/emulator/faults", http.NoBody) //nolint:noctx // as above
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
 }
 
 // newYork is a time of the exchange on a date.
