@@ -132,3 +132,15 @@ func (l *Lab) Tag(ctx context.Context, from, to string) error {
 	_, err := run(ctx, "ctr", "--address", l.containerdSocket(), "-n", "k8s.io", "images", "tag", "--force", from, to)
 	return err
 }
+
+// ImportProgram makes an image of one static program, gives it to the node and returns its name.
+func (l *Lab) ImportProgram(ctx context.Context, name, binary string) (string, error) {
+	i := image{
+		name: "dev.local/" + name + ":1", files: map[string]string{"/ko-app/" + name: binary}, entrypoint: []string{"/ko-app/" + name},
+	}
+	archive := l.path("images", fileOf(i.name))
+	if err := i.write(archive); err != nil {
+		return "", err
+	}
+	return i.name, l.Import(ctx, archive)
+}
