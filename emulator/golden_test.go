@@ -292,6 +292,56 @@ func (g *golden) tradeUpdate(connection *websocket.Conn) {
 	g.keys("trade-event", last, "account_id "+updateKeys)
 }
 
+// TestListParameters: every parameter of the lists refuses what it does not have, and names itself.
+func TestListParameters(t *testing.T) {
+	t.Parallel()
+	g := newGolden(t)
+	const id = "11111111-2222-3333-4444-555555555555"
+	for target, message := range map[string]string{
+		"/v2/orders?status=done":                                                               "invalid status",
+		"/v2/orders?direction=up":                                                              "invalid direction",
+		"/v2/orders?side=hold":                                                                 "invalid side",
+		"/v2/orders?nested=maybe":                                                              "invalid nested",
+		"/v2/orders?limit=501":                                                                 "invalid limit: must be from 1 to 500",
+		"/v2/orders?limit=x":                                                                   "invalid limit: must be from 1 to 500",
+		"/v2/orders?after=yesterday":                                                           "invalid after: want a date or an RFC 3339 time",
+		"/v2/orders?until=2026-13-01":                                                          "invalid until: want a date or an RFC 3339 time",
+		"/v2/orders?asset_class=gold":                                                          "invalid asset_class: gold",
+		"/v2/orders?before_order_id=" + id + "&after_order_id=" + id:                           "before_order_id and after_order_id are mutually exclusive",
+		"/v2/orders?before_order_id=" + id + "&until=2026-01-01":                               "before_order_id and after_order_id cannot be used with after or until",
+		"/v2/orders?after_order_id=x":                                                          "order_id is missing",
+		"/v2/assets?asset_class=gold":                                                          "invalid asset_class: gold",
+		"/v2/options/contracts?limit=10001":                                                    "invalid limit: must be from 1 to 10000",
+		"/v2/options/contracts?type=straddle":                                                  "invalid type: straddle",
+		"/v2/options/contracts?style=asian":                                                    "invalid style: asian",
+		"/v2/options/contracts?status=gone":                                                    "invalid status: gone",
+		"/v2/options/contracts?expiration_date=soon":                                           "invalid expiration_date: want YYYY-MM-DD",
+		"/v2/options/contracts?strike_price_gte=high":                                          "invalid strike_price_gte",
+		"/v2/options/contracts?page_token=x":                                                   "invalid page_token",
+		"/v2/options/contracts?ppind=penny":                                                    "invalid ppind",
+		"/v2/options/contracts?show_deliverables=all":                                          "invalid show_deliverables",
+		"/v2/account/activities?category=all":                                                  "invalid category",
+		"/v2/account/activities?category=trade_activity&activity_types=FILL":                   "only one of category or activity_types is accepted",
+		"/v2/account/activities?page_size=101":                                                 "invalid page_size: must be from 1 to 100",
+		"/v2/account/activities?direction=up":                                                  "invalid direction",
+		"/v2/account/portfolio/history?period=1Y":                                              "invalid period: want a number and D, W, M or A",
+		"/v2/account/portfolio/history?timeframe=2Min":                                         "invalid timeframe: want 1Min, 5Min, 15Min, 1H or 1D",
+		"/v2/account/portfolio/history?period=2A&timeframe=1Min":                               "timeframe 1Min is only available for up to 30 days",
+		"/v2/account/portfolio/history?pnl_reset=never":                                        "invalid pnl_reset",
+		"/v2/account/portfolio/history?intraday_reporting=night":                               "invalid intraday_reporting",
+		"/v2/account/portfolio/history?start=2026-01-01&end=2026-02-01&period=1M":              "only two of start, end and period can be specified",
+		"/v2/corporate_actions/announcements?since=2026-01-01&until=2026-01-02":                "invalid param: ca_types is required",
+		"/v2/corporate_actions/announcements?ca_types=split&since=2026-01-01":                  "invalid param: both since \\u0026 until required",
+		"/v2/corporate_actions/announcements?ca_types=split&since=2026-01-01&until=2026-06-01": "invalid param: date range is limited to 90 days",
+	} {
+		got := g.call(http.MethodGet, target, "")
+		expect(t, target+" status", got.status, http.StatusUnprocessableEntity)
+		expect(t, target, got.body, `{"code":40010001,"message":"`+message+`"}`)
+	}
+	qty := g.call(http.MethodDelete, "/v2/positions/SPY?qty=1&percentage=50", "")
+	expect(t, "no position", qty.status, http.StatusNotFound)
+}
+
 // TestGoldenErrors compares error bodies with captured and documented ones.
 func TestGoldenErrors(t *testing.T) {
 	t.Parallel()

@@ -55,7 +55,7 @@ func (a *Account) cancel(e *entry, now time.Time) error {
 	}
 	e.Status, e.UpdatedAt = StatusPendingCancel, now
 	a.emit(string(StatusPendingCancel), e, now)
-	a.later(a.acknowledgeDelay(), e, a.confirmCancel)
+	a.later(a.acknowledgeDelay(e), e, a.confirmCancel)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/opitios-ai/alpaca-knative/emulator/asset"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
 
@@ -29,19 +30,25 @@ func (a *Account) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(a.dice.Int64N(int64(high-low)))
 }
 
-// acknowledgeDelay is how long the venue takes to answer, as measured on a paper account.
-func (a *Account) acknowledgeDelay() time.Duration {
+// acknowledgeDelay is how long the venue takes to answer, as measured on a paper account; crypto is quicker.
+func (a *Account) acknowledgeDelay(e *entry) time.Duration {
 	delay := a.between(5*time.Millisecond, 30*time.Millisecond)
+	if e.Asset.Class == asset.Crypto {
+		delay = time.Millisecond
+	}
 	if fill := a.exchange.settings.FillLatency; fill > 0 {
 		return min(delay, fill)
 	}
 	return delay
 }
 
-// fillDelay is how long after its submission an order is first looked at.
-func (a *Account) fillDelay() time.Duration {
+// fillDelay is how long after its submission an order is first looked at; crypto was seen to fill within 1 to 3 ms.
+func (a *Account) fillDelay(e *entry) time.Duration {
 	if fill := a.exchange.settings.FillLatency; fill > 0 {
 		return fill
+	}
+	if e.Asset.Class == asset.Crypto {
+		return a.between(time.Millisecond, 3*time.Millisecond)
 	}
 	return a.between(30*time.Millisecond, 800*time.Millisecond)
 }

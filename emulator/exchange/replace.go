@@ -199,7 +199,7 @@ func (a *Account) startReplacement(old, candidate *entry, now time.Time) Order {
 	}
 	old.Status, old.UpdatedAt = StatusPendingReplace, now
 	a.emit(string(StatusPendingReplace), old, now)
-	a.later(a.acknowledgeDelay(), candidate, a.completeReplacement)
+	a.later(a.acknowledgeDelay(candidate), candidate, a.completeReplacement)
 	return answer
 }
 

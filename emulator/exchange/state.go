@@ -307,12 +307,12 @@ func (a *Account) resume(e *entry) {
 	switch {
 	case e.Status.Terminal() || e.parent != nil:
 	case waits:
-		a.later(a.acknowledgeDelay(), e, a.completeReplacement)
+		a.later(a.acknowledgeDelay(e), e, a.completeReplacement)
 	case e.Status == StatusPendingCancel:
-		a.later(a.acknowledgeDelay(), e, a.confirmCancel)
+		a.later(a.acknowledgeDelay(e), e, a.confirmCancel)
 	case e.Status == StatusPendingNew:
-		a.later(a.acknowledgeDelay(), e, a.acknowledge)
-		a.later(a.fillDelay(), e, a.look)
+		a.later(a.acknowledgeDelay(e), e, a.acknowledge)
+		a.later(a.fillDelay(e), e, a.look)
 	case e.Status != StatusHeld || a.watched(e):
 		a.exchange.book.rest(e)
 	}

@@ -253,8 +253,8 @@ func (a *Account) accept(e *entry, now time.Time) Order {
 		a.look(e, now)
 		return answer
 	}
-	a.later(a.acknowledgeDelay(), e, a.acknowledge)
-	a.later(a.fillDelay(), e, a.look)
+	a.later(a.acknowledgeDelay(e), e, a.acknowledge)
+	a.later(a.fillDelay(e), e, a.look)
 	return answer
 }
 

@@ -3,6 +3,7 @@ package trading
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -141,6 +142,10 @@ func (api *API) parseSpan(query url.Values) (s span, err error) {
 	if s.start, err = parseTime("start", query.Get("start")); err != nil {
 		return s, err
 	}
+	if err = checkChoices(query); err != nil {
+		return s, err
+	}
+	s.clamp(api.Clock.Location())
 	period := query.Get("period")
 	if period != "" && !s.start.IsZero() && !s.end.IsZero() {
 		return s, wire.Shape("only two of start, end and period can be specified")
@@ -149,6 +154,35 @@ func (api *API) parseSpan(query url.Values) (s span, err error) {
 		return s, err
 	}
 	return s, s.chooseStep()
+}
+
+// checkChoices refuses words that the parameters do not have.
+func checkChoices(query url.Values) error {
+	for name, words := range map[string][]string{
+		"intraday_reporting": {"", "market_hours", "extended_hours", "continuous"},
+		"pnl_reset":          {"", "per_day", "no_reset"},
+		"extended_hours":     {"", "true", "false"},
+	} {
+		if !slices.Contains(words, query.Get(name)) {
+			return wire.Shape("invalid %s", name)
+		}
+	}
+	return nil
+}
+
+// clamp keeps a span within the calendar's years: nothing is known outside of them.
+func (s *span) clamp(zone *time.Location) {
+	first := time.Date(session.FirstYear, time.January, 2, 0, 0, 0, 0, zone)
+	last := time.Date(session.LastYear, time.December, 30, 0, 0, 0, 0, zone)
+	for _, moment := range []*time.Time{&s.start, &s.end} {
+		switch {
+		case moment.IsZero():
+		case moment.Before(first):
+			*moment = first
+		case moment.After(last):
+			*moment = last
+		}
+	}
 }
 
 // bound fills in what start and end leave open.
