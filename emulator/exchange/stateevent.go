@@ -89,6 +89,9 @@ func (a *Account) eventOf(saved *SavedEvent, x *Exchange) (*Event, error) {
 		if !ok {
 			return nil, fmt.Errorf("%w: unknown symbol %q", ErrState, saved.Adjustment.Symbol)
 		}
+		if _, err := time.Parse(time.DateOnly, saved.Adjustment.Date); err != nil {
+			return nil, fmt.Errorf("%w: date %q of event %s", ErrState, saved.Adjustment.Date, saved.ID)
+		}
 		adjustment := saved.Adjustment.Adjustment
 		adjustment.Asset, event.Adjustment = listed, &adjustment
 		return event, nil
@@ -114,6 +117,9 @@ func (a *Account) eventOf(saved *SavedEvent, x *Exchange) (*Event, error) {
 			ExecutionID: part.ExecutionID, OrderID: leg.ID, Asset: leg.Asset, Side: leg.Side, Qty: *part.Qty, Price: *part.Price,
 			PositionQty: *part.PositionQty,
 		})
+	}
+	if len(event.Legs) > 0 && len(event.Legs) != len(event.Order.Legs) {
+		return nil, fmt.Errorf("%w: event %s fills some of its legs only", ErrState, saved.ID)
 	}
 	return event, nil
 }
