@@ -2,6 +2,7 @@ package quote_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -108,4 +109,19 @@ func TestListCacheControl(t *testing.T) {
 	b := start(t)
 	mustEqual(t, "all fresh", b.get(quotes+"?symbols=AAPL,MSFT").Header.Get("Cache-Control"), "private, max-age=1")
 	mustEqual(t, "with an error", b.get(quotes+"?symbols=AAPL,NOSUCH").Header.Get("Cache-Control"), "no-store")
+}
+
+func TestTwoHundredSymbolsAreOneCall(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	names := make([]string, 200)
+	for i := range names {
+		names[i] = fmt.Sprintf("S%d", i)
+	}
+	names[7], names[8] = "NOSUCH", "$"
+	got := b.get(quotes + "?symbols=" + strings.Join(names, ","))
+	words := strings.Fields(summary(t, got))
+	mustEqual(t, "quotes and errors", len(words), 200)
+	mustEqual(t, "errors", strings.Join(words[198:], " "), "$:INVALID_REQUEST NOSUCH:SYMBOL_NOT_FOUND")
+	mustEqual(t, "upstream calls", len(b.alpaca.calls()), 1)
 }
