@@ -28,6 +28,7 @@ const (
 	defaultCacheWait       = time.Second
 	defaultCacheSize       = 20_000
 	defaultDocumentBytes   = 32 << 20
+	defaultWatches         = 1000
 )
 
 // StreamConfig is the part of the configuration that is about streams.
@@ -65,6 +66,8 @@ type Config struct {
 	BatchWindow time.Duration `env:"BATCH_WINDOW" envDefault:"2ms"`
 	// CachePublic lets shared caches keep stock and option data, too: only behind a CDN that checks tokens itself.
 	CachePublic bool `env:"CACHE_PUBLIC"`
+	// WatchesPerAccount is the most price watches that one account may have.
+	WatchesPerAccount int `env:"WATCHES_PER_ACCOUNT" envDefault:"1000"`
 	StreamConfig
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/opitios-ai/alpaca-knative/functions/quote/stream"
+	"github.com/opitios-ai/alpaca-knative/functions/quote/watch"
 	"github.com/opitios-ai/alpaca-knative/shared/cache"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
@@ -78,6 +79,7 @@ func (f *Function) register(cfg Config, d platform.Dependencies) {
 	o.registerMarket(hours)
 	f.streams = stream.New(cfg.StreamConfig, p, d, newest(classes))
 	f.streams.Register(f.router)
+	watch.Register(f.router, p, or(cfg.WatchesPerAccount, defaultWatches))
 }
 
 // Start reads the accounts and opens the connections.

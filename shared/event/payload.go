@@ -102,10 +102,14 @@ type AccountUpdated struct {
 
 // QuoteCrossed is the data of TypeQuoteCrossed: Price passed Level in Direction.
 type QuoteCrossed struct {
-	// AccountID and RuleID are those of the rule that watches the level.
+	// AccountID is whose watch it is, WatchID the watch, RuleID what its owner named when it was made.
 	AccountID string `json:"account_id,omitempty"`
+	WatchID   string `json:"watch_id,omitempty"`
 	RuleID    string `json:"rule_id,omitempty"`
 	Symbol    string `json:"symbol"`
+	// AssetClass is us_equity, us_option or crypto; Source the price that is watched: trade, bid or ask.
+	AssetClass string `json:"asset_class,omitempty"`
+	Source     string `json:"source,omitempty"`
 	// Direction is "above" or "below": the side of Level on which Price now is.
 	Direction string `json:"direction"`
 	// Level and Price are in USD (crypto: quote currency).

@@ -80,6 +80,9 @@ func RepeatsKey(accountID, content string) string {
 	return accountKey("risk", accountID, "repeats", content)
 }
 
+// AccountWatchesKey holds the IDs of an account's price watches: a set.
+func AccountWatchesKey(accountID string) string { return accountKey("watches-of", accountID) }
+
 // The keys of a shard.
 
 // KillSwitchKey holds the kill switches of the shard's accounts, and under "*" that of all: a hash.
@@ -102,6 +105,18 @@ func ActiveAccountsKey(shard int) string { return "active:" + ShardTag(shard) }
 // MemoryKey names the Redis server that holds the shard, so that the loss of its data, or another server in its place, is
 // noticed: a string, one for each shard.
 func MemoryKey(shard int) string { return "memory:" + ShardTag(shard) }
+
+// WatchesKey holds the shard's price watches by ID: a hash.
+func WatchesKey(shard int) string { return "watches:" + ShardTag(shard) }
+
+// WatchStatesKey holds how often each of the shard's repeated watches has fired, and whether it may again: a hash.
+func WatchStatesKey(shard int) string { return "watch-states:" + ShardTag(shard) }
+
+// WatchVersionKey counts the changes of the shard's watches: a string.
+func WatchVersionKey(shard int) string { return "watch-version:" + ShardTag(shard) }
+
+// WatchFenceKey is the largest fencing token of a feed that evaluates the shard's watches: a string.
+func WatchFenceKey(shard int) string { return "watch-fence:" + ShardTag(shard) }
 
 // The keys of the market carry the symbol as their tag.
 
@@ -174,6 +189,9 @@ func TicksChannel(class string, shard int) string {
 
 // FeedStatusChannel carries what the feed says of itself.
 func FeedStatusChannel() string { return "feed.status" }
+
+// WatchesChannel carries changes of price watches.
+func WatchesChannel() string { return "feed.watches" }
 
 // accountKey is "kind:{s17}:account" or "kind:{s17}:account:rest". An order needs a dozen of them: one string each.
 func accountKey(kind, accountID string, rest ...string) string {

@@ -48,13 +48,17 @@ type leader struct {
 	held      lease.Lease
 	publisher *publisher
 	reporter  *reporter
+	crossings *crossings
 	upstreams map[tick.Class]*upstream
+	// watched is by how many instances each topic is watched; it belongs to the goroutine of followInterest.
+	watched map[tick.Topic]int
 }
 
 // lead holds the sockets until ctx ends, and returns when all of them are closed.
 func (f *feed) lead(ctx context.Context, held lease.Lease) {
 	l := &leader{feed: f, held: held, publisher: newPublisher(f, held.Token), upstreams: make(map[tick.Class]*upstream)}
 	l.reporter = newReporter(f, held)
+	l.crossings = newCrossings(l)
 	l.reporter.recall(ctx)
 	var parts sync.WaitGroup
 	for _, class := range tick.Classes() {
@@ -63,6 +67,7 @@ func (f *feed) lead(ctx context.Context, held lease.Lease) {
 		parts.Go(func() { u.run(ctx) })
 	}
 	parts.Go(func() { l.publisher.run(ctx) })
+	parts.Go(func() { l.crossings.run(ctx) })
 	parts.Go(func() { l.reporter.run(ctx) })
 	parts.Go(func() { l.followInterest(ctx) })
 	parts.Wait()
@@ -82,6 +87,9 @@ func (l *leader) followInterest(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-reread.C:
+		case <-l.crossings.changed:
+			l.tellUpstreams()
+			continue
 		case _, open := <-changes:
 			if !open {
 				changes = nil // the client was closed: the ticker is left
@@ -117,12 +125,23 @@ func (l *leader) readInterest(ctx context.Context, reader *interest.Reader) {
 	if !changed {
 		return
 	}
+	l.watched = watched
+	l.tellUpstreams()
+}
+
+// crossingWeight puts what price watches need before what clients only look at, where there is not room for all.
+const crossingWeight = 1000
+
+func (l *leader) tellUpstreams() {
 	byClass := make(map[tick.Class]map[tick.Topic]int)
 	for _, class := range tick.Classes() {
 		byClass[class] = make(map[tick.Topic]int)
 	}
-	for topic, count := range watched {
+	for topic, count := range l.watched {
 		byClass[topic.Class][topic] = count
+	}
+	for _, topic := range l.crossings.topics() {
+		byClass[topic.Class][topic] += crossingWeight
 	}
 	for class, topics := range byClass {
 		l.upstreams[class].want(topics)

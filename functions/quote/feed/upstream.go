@@ -192,6 +192,7 @@ func (u *upstream) take(e *tick.Event) {
 	u.lastEvent.Store(time.Now().UnixNano())
 	u.series.events.Inc()
 	u.publisher.add(e)
+	u.crossings.observe(e)
 }
 
 // serve keeps the subscription as it is wanted until ctx ends, nobody wants anything, or nothing is heard.
