@@ -27,7 +27,7 @@ func TestKillSwitchIsForAdministrators(t *testing.T) {
 	if all.All == nil || !all.All.Engaged || !all.Accounts[alice].Engaged {
 		t.Fatalf("%+v", all)
 	}
-	if got := f.do(http.MethodPost, "/api/v1/admin/accounts/nobody/kill-switch", admin, `{"reason":"drill"}`); got.status != http.StatusNotFound {
+	if got := f.do(http.MethodPost, "/api/v1/admin/accounts/no-such-account/kill-switch", admin, `{"reason":"drill"}`); got.status != http.StatusNotFound {
 		t.Errorf("an unknown account: %d %s", got.status, got.text)
 	}
 }
