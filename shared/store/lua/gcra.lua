@@ -1,9 +1,3 @@
--- Microseconds since the epoch by the server's own clock: the only clock that all instances share.
-local function now_us()
-  local t = redis.call('TIME')
-  return tonumber(t[1]) * 1000000 + tonumber(t[2])
-end
-
 -- Generic cell rate algorithm. The bucket is one number: the theoretical arrival time in microseconds.
 -- It holds `limit` tokens, refills completely in `period_us`, and `reserve` of them can't be taken by this caller.
 -- Returns granted (0..cost), remaining, microseconds until it is full again, microseconds to wait (0 if granted).
