@@ -34,7 +34,8 @@ type backing struct {
 	redisPort int
 	emulator  *emulator.Emulator
 	environ   []string
-	token     string
+	token     string   // of bench-1
+	tokens    []string // of every account
 }
 
 func startBacking(ctx context.Context, _ string) (*backing, error) {
@@ -52,7 +53,7 @@ func startBacking(ctx context.Context, _ string) (*backing, error) {
 		err = b.startEmulator(ctx)
 	}
 	if err == nil {
-		err = b.writeAccount(port, alpaca.Credentials{KeyID: "PKBENCH", SecretKey: "bench"}, b.emulator.URL())
+		err = b.writeAccounts(port, b.emulator.URL(), alpaca.Credentials{KeyID: "PKBENCH", SecretKey: "bench"})
 	}
 	if err != nil {
 		b.stop()
@@ -81,19 +82,9 @@ func (b *backing) startEmulator(ctx context.Context) error {
 	return b.emulator.Start(ctx)
 }
 
-func (b *backing) writeAccount(redisPort int, credentials alpaca.Credentials, alpacaURL string) error {
+// writeAccounts makes an account for each of the credentials, bench-1 and so on, and their tokens.
+func (b *backing) writeAccounts(redisPort int, alpacaURL string, credentials ...alpaca.Credentials) error {
 	permissions := []auth.Permission{auth.PermissionTrade, auth.PermissionMarketData, auth.PermissionAccountRead}
-	content, err := vault.Marshal([]vault.Account{{
-		ID: benchAccount, Type: vault.TypePaper, MarketData: true, Permissions: permissions,
-		Credentials: credentials,
-	}})
-	if err != nil {
-		return err
-	}
-	accounts := filepath.Join(b.folder, "accounts.json")
-	if err := os.WriteFile(accounts, content, 0o600); err != nil {
-		return err
-	}
 	keys, err := auth.LoadKeys(auth.KeyConfig{Secret: benchSecret})
 	if err != nil {
 		return err
@@ -102,7 +93,23 @@ func (b *backing) writeAccount(redisPort int, credentials alpaca.Credentials, al
 	if err != nil {
 		return err
 	}
-	if b.token, _, err = issuer.Issue(benchAccount, benchAccount, permissions); err != nil {
+	var held []vault.Account
+	for i, c := range credentials {
+		id := "bench-" + strconv.Itoa(i+1)
+		held = append(held, vault.Account{ID: id, Type: vault.TypePaper, MarketData: true, Permissions: permissions, Credentials: c})
+		token, _, err := issuer.Issue(id, id, permissions)
+		if err != nil {
+			return err
+		}
+		b.tokens = append(b.tokens, token)
+	}
+	b.token = b.tokens[0]
+	content, err := vault.Marshal(held)
+	if err != nil {
+		return err
+	}
+	accounts := filepath.Join(b.folder, "accounts.json")
+	if err := os.WriteFile(accounts, content, 0o600); err != nil {
 		return err
 	}
 	b.environ = []string{

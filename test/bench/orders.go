@@ -37,12 +37,14 @@ const (
 	orderRounds   = 1_500
 	warmingOrders = 200
 	costOrders    = 2_000
+	// orderAccounts take turns: an account sends at most some dozens of orders a minute, and has as many open.
+	orderAccounts = 200
 )
 
 // way is one way to send an order.
 type way struct {
 	name  string
-	place func(ctx context.Context, clientOrderID string) error
+	place func(ctx context.Context, number int) error
 	took  []time.Duration
 }
 
@@ -65,13 +67,13 @@ func measureOrders(ctx context.Context, bin string) ([]row, error) {
 	defer stop()
 	fmt.Println("orders through the stack, by the SDK and by net/http ...")
 	ways := []*way{
-		throughStack("http://"+address, b.token), bySDK("http://" + e.address), byHTTP("http://" + e.address),
+		throughStack("http://"+address, b.tokens), bySDK("http://" + e.address), byHTTP("http://" + e.address),
 	}
 	for i := range orderRounds + warmingOrders {
 		for turn := range ways {
 			w := ways[(turn+i)%len(ways)]
 			begin := time.Now()
-			if err := w.place(ctx, w.name+"-"+strconv.Itoa(i)); err != nil {
+			if err := w.place(ctx, i); err != nil {
 				return nil, fmt.Errorf("%s: %w", w.name, err)
 			}
 			if took := time.Since(begin); i >= warmingOrders {
@@ -115,7 +117,11 @@ func startOrderBacking(ctx context.Context, alpacaURL string) (*backing, error) 
 		err = b.startRedis(ctx, port)
 	}
 	if err == nil {
-		err = b.writeAccount(port, alpaca.Credentials{KeyID: keyOf(0), SecretKey: secretOf(0)}, alpacaURL)
+		var credentials []alpaca.Credentials
+		for i := range orderAccounts {
+			credentials = append(credentials, alpaca.Credentials{KeyID: keyOf(i), SecretKey: secretOf(i)})
+		}
+		err = b.writeAccounts(port, alpacaURL, credentials...)
 	}
 	if err != nil {
 		b.stop()
@@ -124,16 +130,16 @@ func startOrderBacking(ctx context.Context, alpacaURL string) (*backing, error) 
 	return b, nil
 }
 
-func throughStack(address, token string) *way {
+func throughStack(address string, tokens []string) *way {
 	client := &http.Client{Transport: &http.Transport{}}
-	return &way{name: "stack", place: func(ctx context.Context, id string) error {
+	return &way{name: "stack", place: func(ctx context.Context, number int) error {
+		header := http.Header{"Authorization": {"Bearer " + tokens[number%len(tokens)]}}
 		var answer struct {
 			Data struct {
 				OrderID string `json:"order_id"`
 			} `json:"data"`
 		}
-		err := postOrder(ctx, client, address+"/api/v1/stocks/order", nativeOrder(id), http.Header{"Authorization": {"Bearer " + token}},
-			http.StatusCreated, &answer)
+		err := postOrder(ctx, client, address+"/api/v1/stocks/order", nativeOrder("stack", number), header, http.StatusCreated, &answer)
 		if err == nil && answer.Data.OrderID == "" {
 			return fmt.Errorf("no order in the answer")
 		}
@@ -141,27 +147,37 @@ func throughStack(address, token string) *way {
 	}}
 }
 
-func nativeOrder(id string) string {
-	return `{"symbol":"AAPL","qty":1,"side":"buy","type":"limit","limit_price":"1.00","time_in_force":"gtc","client_order_id":"` + id + `"}`
+func nativeOrder(name string, number int) string {
+	return `{"symbol":"AAPL","qty":1,"side":"buy","type":"limit","limit_price":"1.00","time_in_force":"gtc","client_order_id":"` +
+		name + `-` + strconv.Itoa(number) + `"}`
 }
 
 func byHTTP(address string) *way {
 	client := &http.Client{Transport: &http.Transport{}}
-	header := http.Header{"Apca-Api-Key-Id": {keyOf(1)}, "Apca-Api-Secret-Key": {secretOf(1)}}
-	return &way{name: "bare", place: func(ctx context.Context, id string) error {
+	return &way{name: "bare", place: func(ctx context.Context, number int) error {
+		account := orderAccounts + number%orderAccounts
+		header := http.Header{"Apca-Api-Key-Id": {keyOf(account)}, "Apca-Api-Secret-Key": {secretOf(account)}}
 		var answer struct {
 			ID string `json:"id"`
 		}
-		return postOrder(ctx, client, address+"/v2/orders", nativeOrder(id), header, http.StatusOK, &answer)
+		return postOrder(ctx, client, address+"/v2/orders", nativeOrder("bare", number), header, http.StatusOK, &answer)
 	}}
 }
 
 func bySDK(address string) *way {
-	client := official.NewClient(official.ClientOpts{BaseURL: address, APIKey: keyOf(2), APISecret: secretOf(2)})
+	var clients []*official.Client
+	client := &http.Client{Transport: &http.Transport{}}
+	for i := range orderAccounts {
+		account := 2*orderAccounts + i
+		clients = append(clients, official.NewClient(official.ClientOpts{
+			BaseURL: address, APIKey: keyOf(account), APISecret: secretOf(account), HTTPClient: client,
+		}))
+	}
 	one, limit := decimal.NewFromInt(1), decimal.NewFromInt(1)
-	return &way{name: "sdk", place: func(_ context.Context, id string) error {
-		_, err := client.PlaceOrder(official.PlaceOrderRequest{
-			Symbol: "AAPL", Qty: &one, Side: official.Buy, Type: official.Limit, LimitPrice: &limit, TimeInForce: official.GTC, ClientOrderID: id,
+	return &way{name: "sdk", place: func(_ context.Context, number int) error {
+		_, err := clients[number%len(clients)].PlaceOrder(official.PlaceOrderRequest{
+			Symbol: "AAPL", Qty: &one, Side: official.Buy, Type: official.Limit, LimitPrice: &limit, TimeInForce: official.GTC,
+			ClientOrderID: "sdk-" + strconv.Itoa(number),
 		})
 		return err
 	}}
@@ -214,7 +230,7 @@ func measureOrderCosts(ctx context.Context, b *backing) ([]row, error) {
 		environ[name] = value
 	}
 	maps.Copy(environ, orderSettings())
-	allocations, err := placeInProcess(environ, "allocations", b.token, nil)
+	allocations, err := placeInProcess(environ, "allocations", b.tokens, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +241,7 @@ func measureOrderCosts(ctx context.Context, b *backing) ([]row, error) {
 	}
 	environ["ALPACA_TRADING_URL"] = "http://" + front
 	counted := &trips{}
-	if _, err := placeInProcess(environ, "calls", b.token, func(f *order.Function) {
+	if _, err := placeInProcess(environ, "calls", b.tokens, func(f *order.Function) {
 		f.Redis.(interface{ AddHook(redis.Hook) }).AddHook(counted)
 		calls.Store(0)
 	}); err != nil {
@@ -241,7 +257,7 @@ func measureOrderCosts(ctx context.Context, b *backing) ([]row, error) {
 
 // placeInProcess places orders with a function of its own and returns the allocations of each. counting is called when it
 // is warm.
-func placeInProcess(environ map[string]string, name, token string, counting func(*order.Function)) (float64, error) {
+func placeInProcess(environ map[string]string, name string, tokens []string, counting func(*order.Function)) (float64, error) {
 	function, _, err := newOrderFunction(prometheus.NewRegistry(), environ)
 	if err != nil {
 		return 0, err
@@ -249,9 +265,9 @@ func placeInProcess(environ map[string]string, name, token string, counting func
 	if err := function.Accounts.Load(); err != nil {
 		return 0, err
 	}
-	place := func(id string) error {
-		request := httptest.NewRequest(http.MethodPost, "/api/v1/stocks/order", strings.NewReader(nativeOrder(id)))
-		request.Header.Set("Authorization", "Bearer "+token)
+	place := func(number int) error {
+		request := httptest.NewRequest(http.MethodPost, "/api/v1/stocks/order", strings.NewReader(nativeOrder(name, number)))
+		request.Header.Set("Authorization", "Bearer "+tokens[number%len(tokens)])
 		request.Header.Set("Content-Type", "application/json")
 		recorder := httptest.NewRecorder()
 		function.ServeHTTP(recorder, request)
@@ -261,7 +277,7 @@ func placeInProcess(environ map[string]string, name, token string, counting func
 		return nil
 	}
 	for i := range warmingOrders {
-		if err := place(name + "-warm-" + strconv.Itoa(i)); err != nil {
+		if err := place(costOrders + i); err != nil {
 			return 0, err
 		}
 	}
@@ -271,7 +287,7 @@ func placeInProcess(environ map[string]string, name, token string, counting func
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for i := range costOrders {
-		if err := place(name + "-" + strconv.Itoa(i)); err != nil {
+		if err := place(i); err != nil {
 			return 0, err
 		}
 	}
