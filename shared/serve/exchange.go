@@ -125,11 +125,12 @@ func (rt *Router) finish(e *exchange, r *http.Request) {
 		e.status = http.StatusOK
 	}
 	took := rt.config.Clock.Now().Sub(e.start)
-	if e.series != nil && !e.stream {
-		e.series.Observe(e.status, took)
-	} else if e.stream {
+	switch {
+	case e.stream:
 		rt.config.Metrics.Count(metricMethod(r.Method), e.endpoint, strconv.Itoa(e.status))
-	} else {
+	case e.series != nil:
+		e.series.Observe(e.status, took)
+	default:
 		rt.config.Metrics.Observe(metricMethod(r.Method), e.endpoint, strconv.Itoa(e.status), took)
 	}
 	rt.logAccess(e, r, took)
