@@ -19,8 +19,12 @@ const (
 	releaseTimeout = time.Second
 )
 
-// errQuiet ends a stream on which nothing happened for a while.
-var errQuiet = errors.New("nothing happened on the account")
+var (
+	// errQuiet ends a stream on which nothing happened for a while.
+	errQuiet = errors.New("nothing happened on the account")
+	// errBusy: an event came at the very moment in which the stream was to end.
+	errBusy = errors.New("the account is not quiet")
+)
 
 // follower follows one account as long as it has the lease and the account is active. Its fields belong to the
 // goroutine of run.
@@ -101,7 +105,7 @@ func (f *follower) follow(ctx context.Context) error {
 		opened := time.Now()
 		err := f.stream(ctx)
 		switch {
-		case ctx.Err() != nil:
+		case ctx.Err() != nil, errors.Is(err, errBusy):
 		case errors.Is(err, errFenced):
 			return lease.ErrLost
 		case errors.Is(err, errQuiet):
@@ -131,13 +135,21 @@ func (f *follower) stream(ctx context.Context) error {
 	defer cancel(nil)
 	quiet := time.AfterFunc(f.patience(), func() { cancel(errQuiet) })
 	defer quiet.Stop()
-	return f.platform.Alpaca.TradeEvents(own, account.Credentials, alpaca.TradeEventsQuery{Since: since},
+	late := false
+	err = f.platform.Alpaca.TradeEvents(own, account.Credentials, alpaca.TradeEventsQuery{Since: since},
 		func(trade alpaca.TradeEvent) error {
+			// A repeat is no quiet either: what is new comes behind it, however long Redis takes over each.
+			late = !quiet.Stop() || late
 			news, err := f.take(ctx, &trade)
 			if news {
 				f.leaving, f.failures, f.malformed = time.Time{}, 0, 0
-				quiet.Reset(f.config.QuietPeriod)
 			}
+			quiet.Reset(f.patience())
 			return err
 		})
+	if late && errors.Is(err, errQuiet) {
+		f.leaving = time.Time{}
+		return errBusy
+	}
+	return err
 }

@@ -13,13 +13,13 @@ import (
 // and if there are none, the stream is opened once more. It repeats whatever ended the last order; only when it brings
 // nothing new either is the account taken out, and only if no order came meanwhile.
 
-// patience is how long the next stream may bring no news.
+// patience is how long a stream may bring nothing at all, neither news nor repeats.
 func (f *follower) patience() time.Duration {
 	if f.leaving.IsZero() {
 		return f.config.QuietPeriod
 	}
 	// Opening may take as long as a call; what is left is for hearing what is repeated.
-	return f.platform.Config.UpstreamTimeout + f.config.QuietPeriod/30
+	return f.platform.Config.UpstreamTimeout + f.config.QuietPeriod/4
 }
 
 // left goes one step towards leaving a quiet account and reports whether it was left.

@@ -1,9 +1,14 @@
 package updates
 
 import (
+	"io"
+	"net"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/opitios-ai/alpaca-knative/shared/config"
+	"github.com/opitios-ai/alpaca-knative/shared/lease"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
 )
 
@@ -92,4 +97,76 @@ func TestBusyAccountIsNotAsked(t *testing.T) {
 	if asked := w.alpaca.get(func() int { return w.alpaca.asked }); asked != 0 || !w.isActive(alice) {
 		t.Fatalf("asked %d times without a token", asked)
 	}
+}
+
+// TestAccountIsNotLeftInTheMiddleOfItsEvents: a takeover reads minutes of repeats before it comes to what is new, and Redis
+// may be slow over each of them. That is not a quiet account.
+func TestAccountIsNotLeftInTheMiddleOfItsEvents(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	now := time.Now()
+	former := lease.New(w.client, "former")
+	held, err := former.Acquire(t.Context(), store.UpdatesLeaseKey(alice), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal := newJournal(w.client)
+	for i := range 40 {
+		e := trade("pending_cancel", "o1", now.Add(time.Duration(i-100)*time.Millisecond)) // says nothing to subscribers
+		w.alpaca.send(alice, e)
+		if _, err := journal.record(t.Context(), held, alice, "", e.EventID, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := former.Release(t.Context(), held); err != nil {
+		t.Fatal(err)
+	}
+	fill := trade("fill", "o1", now, executed("x", "10", "10"))
+	w.alpaca.send(alice, fill)
+	slow := w.slowRedis(40 * time.Millisecond)
+	w.start(hasty, func(c *Config) { c.RedisURL = config.Secret(slow) })
+	w.order(alice)
+	w.expect(alice, filled("o1", "x", fill.EventID)...)
+}
+
+// slowRedis is the world's Redis behind a line that takes d for what is sent to it, and returns its address.
+func (w *world) slowRedis(d time.Duration) string {
+	w.t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var lines sync.WaitGroup
+	w.t.Cleanup(func() {
+		_ = listener.Close()
+		lines.Wait()
+	})
+	lines.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", w.redis.Addr())
+			if err != nil {
+				_ = client.Close()
+				continue
+			}
+			lines.Go(func() { _, _ = io.Copy(client, server); _ = client.Close() })
+			lines.Go(func() { _, _ = io.Copy(server, delayed{client, d}); _ = server.Close() })
+		}
+	})
+	return "redis://" + listener.Addr().String()
+}
+
+// delayed reads late.
+type delayed struct {
+	io.Reader
+	by time.Duration
+}
+
+func (r delayed) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	<-time.After(r.by)
+	return n, err
 }
