@@ -140,13 +140,14 @@ func (u *Upstream) patience(p alpaca.Priority) time.Duration {
 func (u *Upstream) Answered(ctx context.Context, s alpaca.Spending, spent alpaca.Spent, limit alpaca.RateLimit, status int) {
 	now := u.config.Clock.Now()
 	blocked := u.of(s).answered(now, limit, status)
-	if blocked.IsZero() && (!limit.Known() || spent.At == 0 || limit.Limit == spent.Limit && limit.Remaining >= spent.Remaining) {
+	allowed := u.config.Allowance(s.AccountID, s.API)
+	told := Allowance{Limit: limit.Limit, Cap: allowed.Cap}
+	if blocked.IsZero() && (!limit.Known() || spent.At == 0 || told.Most() == spent.Limit && limit.Remaining >= spent.Remaining) {
 		return
 	}
-	allowed := u.config.Allowance(s.AccountID, s.API)
-	told, cancel := context.WithTimeout(context.WithoutCancel(ctx), u.config.Patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), u.config.Patience)
 	defer cancel()
-	err := u.observe.Run(told, u.client,
+	err := u.observe.Run(ctx, u.client,
 		[]string{store.UpstreamTakenKey(s.AccountID, s.API), store.UpstreamSaidKey(s.AccountID, s.API)},
 		limit.Limit, limit.Remaining, microseconds(limit.Reset), spent.At, microseconds(blocked),
 		allowed.Limit, u.Window().Microseconds(), saidLife.Milliseconds()).Err()
