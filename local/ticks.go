@@ -72,7 +72,7 @@ func (s pingSource) event(now time.Time) (event.Event, error) {
 }
 
 // startTicks stands in for Knative's PingSources.
-func (s *System) startTicks(context.Context) error {
+func (s *System) startTicks(context.Context) error { //nolint:contextcheck // ticks end with the system, not with its start
 	sources, err := pingSources()
 	if err != nil {
 		return err
