@@ -71,8 +71,21 @@ func open() (*cluster, error) {
 	return c, nil
 }
 
-// run runs kubectl and returns what it printed.
+// run runs kubectl and returns what it printed. An API server that is too busy to answer is asked again: what is asked of
+// it here may be done twice.
 func (c *cluster) run(input []byte, arguments ...string) (string, error) {
+	var out string
+	var err error
+	for range 4 {
+		out, err = c.once(input, arguments...)
+		if err == nil || !strings.Contains(err.Error(), "imeout") {
+			break
+		}
+	}
+	return out, err
+}
+
+func (c *cluster) once(input []byte, arguments ...string) (string, error) {
 	cmd := exec.CommandContext(context.Background(), c.kubectl, arguments...)
 	cmd.Stdin = bytes.NewReader(input)
 	var out, said bytes.Buffer
