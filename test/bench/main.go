@@ -32,6 +32,7 @@ func sections() []section {
 		{"load", measureQuoteLoad},
 		{"calls", measureCalls},
 		{"cost", measureQuoteCost},
+		{"streams", measureStreams},
 		{"emulator", func(ctx context.Context, o options) ([]row, error) { return measureEmulator(ctx, o.bin, o.load) }},
 	}
 }
@@ -54,6 +55,13 @@ func main() {
 	if file := os.Getenv(profileVariable); file != "" {
 		if err := serveProfiled(file); err != nil {
 			fmt.Fprintln(os.Stderr, "bench quote:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if setting := os.Getenv(streamVariable); setting != "" {
+		if err := streamProcess(context.Background(), setting); err != nil {
+			fmt.Fprintln(os.Stderr, "bench streams:", err)
 			os.Exit(1)
 		}
 		return

@@ -22,6 +22,8 @@ const (
 	maxRequest = 256 << 10
 	// authTimeout is how long a client may take to say who it is.
 	authTimeout = 10 * time.Second
+	// readBuffer is in bytes.
+	readBuffer = 512
 	// sendBuffer bounds what the kernel holds for a client. With its default of megabytes a slow client would read
 	// minutes of old prices before it got to the newest.
 	sendBuffer = 64 << 10
@@ -180,6 +182,12 @@ type hijacked struct {
 // Hijack takes the connection over.
 func (h *hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
 	h.conn = conn
-	return conn, buffered, err
+	if buffered.Reader.Buffered() == 0 { // clients say little: a small buffer will do for thousands of them
+		buffered.Reader = bufio.NewReaderSize(conn, readBuffer)
+	}
+	return conn, buffered, nil
 }
