@@ -130,12 +130,23 @@ func HandleStream(rt *Router, operation Operation, handler func(w http.ResponseW
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e := newExchange(w, r, rt.config.Clock.Now())
 	defer rt.finish(e, r)
+	if !plainPath(r.URL.Path) {
+		rt.fail(e, r, problem.EndpointNotFound.New("the path has an empty segment, \".\" or \"..\""))
+		return
+	}
 	// The escaped form, because a symbol may hold an escaped slash: BTC%2FUSD.
 	escaped := r.URL.EscapedPath()
 	if path := canonicalPath(escaped); path != escaped {
 		r = withPath(r, path)
 	}
 	rt.mux.ServeHTTP(e, r)
+}
+
+// plainPath reports whether path has no empty segment, "." or "..". http.ServeMux redirects such a path to where it leads,
+// and a client that follows would send DELETE /api/v1/positions/.. to the operation that closes all of them.
+func plainPath(path string) bool {
+	return !strings.Contains(path, "//") && !strings.Contains(path, "/./") && !strings.Contains(path, "/../") &&
+		!strings.HasSuffix(path, "/.") && !strings.HasSuffix(path, "/..")
 }
 
 // canonicalPath maps the forms that clients of the former service use to ours: /v1/... is /api/v1/...,
