@@ -44,6 +44,9 @@ type Config struct {
 	DataURL    string `env:"ALPACA_DATA_URL" envDefault:"https://data.alpaca.markets"`
 	// AllowClearText lets credentials go to an http address beyond this machine: an emulator in a test cluster, never Alpaca.
 	AllowClearText bool `env:"ALPACA_ALLOW_CLEAR_TEXT"`
+	// TLSSessionSecret, of at least 32 bytes and the same for all instances, shares TLS sessions with Alpaca between them
+	// through Redis; empty keeps them in the process.
+	TLSSessionSecret config.Secret `env:"TLS_SESSION_SECRET"`
 	// UpstreamTimeout bounds one call to Alpaca.
 	UpstreamTimeout time.Duration `env:"UPSTREAM_TIMEOUT" envDefault:"5s"`
 

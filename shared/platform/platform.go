@@ -25,6 +25,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
 	"github.com/opitios-ai/alpaca-knative/shared/telemetry"
+	"github.com/opitios-ai/alpaca-knative/shared/tlsticket"
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
 )
 
@@ -68,7 +69,8 @@ type Platform struct {
 	Relay     *outbox.Relay
 
 	limits       *bucket.Limits
-	sink         *http.Transport // to the broker; nil without a sink
+	sessions     *tlsticket.Cache // of TLS; nil where they are not shared
+	sink         *http.Transport  // to the broker; nil without a sink
 	dependencies Dependencies
 	life         context.Context //nolint:containedctx // of the background work: it ends with Stop, not with a request
 	cancel       context.CancelFunc
@@ -97,8 +99,13 @@ func New(cfg Config, d Dependencies) (*Platform, error) {
 	p.Upstream = bucket.NewUpstream(p.Redis, bucket.UpstreamConfig{
 		Allowance: p.Allowance, Lateness: cfg.UpstreamTimeout, Clock: d.Clock, Logger: d.Logger,
 	})
+	sessions, err := p.openSessions()
+	if err != nil {
+		return nil, err
+	}
 	p.Alpaca, err = alpaca.New(
 		alpaca.Config{
+			TLS:        sessions,
 			TradingURL: cfg.TradingURL, DataURL: cfg.DataURL, AllowClearText: cfg.AllowClearText, Timeout: cfg.UpstreamTimeout, MetricsPerAccount: cfg.MetricsPerAccount,
 		},
 		alpaca.Dependencies{Logger: d.Logger, Registerer: d.Registerer, Clock: d.Clock, Budget: p.Upstream})
@@ -182,6 +189,9 @@ func (p *Platform) warm(ctx context.Context) {
 		}
 	})
 	both.Go(func() {
+		if p.sessions != nil {
+			p.sessions.Prefetch(ctx) // milliseconds at the most, and no request waits for it
+		}
 		if err := p.Alpaca.Warm(ctx); err != nil && ctx.Err() == nil {
 			p.Logger.Warn("alpaca does not answer yet", zap.Error(err))
 		}
@@ -210,6 +220,9 @@ func (p *Platform) Stop(ctx context.Context) error {
 		p.sink.CloseIdleConnections()
 	}
 	p.Alpaca.Close()
+	if p.sessions != nil {
+		p.sessions.Close()
+	}
 	return errors.Join(flushErr, p.Redis.Close())
 }
 
