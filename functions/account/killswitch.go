@@ -31,6 +31,8 @@ type KillSwitchRequest struct {
 	Reason string `json:"reason" doc:"Why, for the audit log and for those whose orders are refused."`
 	// CancelOrders cancels what is open, and what is on its way.
 	CancelOrders bool `json:"cancel_orders,omitempty" doc:"Also cancel every open order."`
+	// AllowCloses lets positions be closed nevertheless; it is true unless it is given.
+	AllowCloses *bool `json:"allow_closes,omitempty" doc:"Let positions be closed, by the calls that close them. True unless given."`
 }
 
 // KillSwitchSet is a kill switch after it was set.
@@ -101,6 +103,7 @@ func (f *Function) tripKillSwitch(ctx context.Context, r *serve.Request[KillSwit
 	}
 	set, accounts, err := f.setKillSwitch(ctx, r.Claims, r.PathValue("account_id"), killswitch.State{
 		Engaged: true, CancelOrders: r.Body.CancelOrders, Reason: reason,
+		AllowCloses: r.Body.AllowCloses == nil || *r.Body.AllowCloses,
 	})
 	if err != nil || !r.Body.CancelOrders {
 		return set, err
@@ -137,7 +140,8 @@ func (f *Function) setKillSwitch(ctx context.Context, claims *auth.Claims, accou
 	}
 	state.By, state.At = claims.Subject, f.platform.Clock.Now().UTC()
 	audit := f.platform.Logger.Named("audit").With(zap.String("scope", scope), zap.Bool("engaged", state.Engaged),
-		zap.Bool("cancel_orders", state.CancelOrders), zap.String("reason", state.Reason), zap.String("by", state.By), zap.String("token_id", claims.ID))
+		zap.Bool("cancel_orders", state.CancelOrders), zap.Bool("allow_closes", state.AllowCloses),
+		zap.String("reason", state.Reason), zap.String("by", state.By), zap.String("token_id", claims.ID))
 	if err := f.switches.Set(ctx, scope, state); err != nil {
 		audit.Error("kill switch not set, or not for all accounts", zap.Error(err))
 		return set, nil, problem.Unavailable.New("the kill switch could not be set for all accounts; set it again").After(time.Second).Because(err)

@@ -53,7 +53,7 @@ var errNotHeld = errors.New("intent not held")
 func (f *Function) hold(ctx context.Context, p *placement, token int64) error {
 	ctx, cancel := context.WithTimeout(ctx, f.config.RedisTimeout)
 	defer cancel()
-	if err := f.intents.Hold(ctx, p.id(), token); err != nil {
+	if err := f.intents.Hold(ctx, p.id(), token, p.closes != nil); err != nil {
 		return fmt.Errorf("%w: %w", errNotHeld, err)
 	}
 	return nil

@@ -105,7 +105,7 @@ func (p *placement) holdNow() string {
 // checkRisk decides whether a new order may be sent. Its error is a *riskError, or that of an instance that knows of a
 // kill switch of which Redis does not.
 func (f *Function) checkRisk(ctx context.Context, p *placement) error {
-	if state, stopped := f.kill.Stops(p.account.ID); stopped {
+	if state, stopped := f.kill.Stops(p.account.ID, p.closes != nil); stopped {
 		return &riskError{why: f.killed(p, state)}
 	}
 	if !p.controlled() {

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	orderfn "github.com/opitios-ai/alpaca-knative/functions/order"
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/event"
 	"github.com/opitios-ai/alpaca-knative/shared/killswitch"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
@@ -180,6 +181,44 @@ func TestKillSwitch(t *testing.T) {
 		}
 		if got := g.send(http.MethodDelete, "/api/v1/orders/"+open.OrderID, ""); got.Status != http.StatusOK {
 			t.Fatalf("a cancel: %s", got)
+		}
+	})
+}
+
+// TestClosesPassAKillSwitchThatAllowsThem: the calls that close positions do, also by an instance's own copy of the switch;
+// an order that would have the same effect does not.
+func TestClosesPassAKillSwitchThatAllowsThem(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, _ func(time.Duration)) {
+		g := newGuarded(t, client, `{"min_cash":null}`)
+		switches := killswitch.NewStore(client)
+		trip := func(state killswitch.State) {
+			t.Helper()
+			state.Reason, state.At = "drill", g.clock.Now()
+			g.clock.Advance(time.Second)
+			if err := switches.Set(t.Context(), killswitch.All, state); err != nil {
+				t.Fatal(err)
+			}
+			if err := g.function.RefreshKillSwitches(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, symbol := range []string{"AAPL", "MSFT"} {
+			g.placed(g.place(with(t, market, `{"symbol":"`+symbol+`","qty":2}`)))
+		}
+		trip(killswitch.State{Engaged: true, CancelOrders: true})
+		g.refused(g.send(http.MethodDelete, "/api/v1/positions/AAPL", ""), "kill_switch")
+		g.refused(g.send(http.MethodDelete, "/api/v1/positions", ""), "kill_switch")
+		trip(killswitch.State{Engaged: true, CancelOrders: true, AllowCloses: true})
+		g.refused(g.place(`{"side":"sell"}`), "kill_switch")
+		if got := g.send(http.MethodDelete, "/api/v1/positions/AAPL?qty=1", ""); got.Status != http.StatusOK && got.Status != http.StatusCreated {
+			t.Fatalf("a close: %s", got)
+		}
+		if got := g.send(http.MethodDelete, "/api/v1/positions", ""); got.Status != http.StatusOK || strings.Contains(string(got.Data), `"error"`) {
+			t.Fatalf("a close of all: %s", got)
+		}
+		positions, err := g.function.Alpaca.Positions(t.Context(), alpaca.Credentials{AccountID: g.account, KeyID: keyID(g.account), SecretKey: secretKey(g.account)})
+		if err != nil || len(positions) != 0 {
+			t.Fatalf("%d positions are left, %v", len(positions), err)
 		}
 	})
 }

@@ -86,7 +86,9 @@ func (f *Function) settle(ctx context.Context, p *placement, token int64, state 
 	defer cancel()
 	err := f.settleOnce(ctx, p, token, state, result, eventID, eventType, changed)
 	if errors.Is(err, intent.ErrCancel) {
-		f.cancelPlaced(ctx, p, changed.OrderID)
+		if changed.OrderID != "" { // a close-all has its orders' own intents for that
+			f.cancelPlaced(ctx, p, changed.OrderID)
+		}
 		err = nil
 	}
 	if err == nil {
@@ -105,7 +107,7 @@ func (f *Function) settleOnce(ctx context.Context, p *placement, token int64, st
 		return err
 	}
 	if eventID == "" {
-		return f.intents.Settle(ctx, intent.Settlement{ID: p.id(), Token: token, State: state, Result: encoded})
+		return f.intents.Settle(ctx, intent.Settlement{ID: p.id(), Token: token, State: state, Result: encoded, Exit: p.closes != nil})
 	}
 	encodedEvent, err := f.encodeEvent(eventType, eventID, p, changed)
 	if err != nil {
@@ -113,6 +115,7 @@ func (f *Function) settleOnce(ctx context.Context, p *placement, token int64, st
 	}
 	settlement := intent.Settlement{
 		ID: p.id(), Token: token, State: state, Result: encoded, EventID: eventID, Event: encodedEvent, Hold: p.holdNow(),
+		Exit: p.closes != nil,
 	}
 	settlement.SecondID, settlement.Second = p.breachID, p.breach
 	return f.intents.Settle(ctx, settlement)

@@ -1,10 +1,10 @@
--- KEYS: intent, unsettled intents, kill switches; ARGV: token, member, lease ms, account
+-- KEYS: intent, unsettled intents, kill switches; ARGV: token, member, lease ms, account, 1 for the close of a position
 -- Prolongs the owner's lease from now. Returns 1, or 0 when another owner has the intent by now, or 2 when a
 -- kill switch forbids to send it.
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
 local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'acknowledged' or state == 'rejected' then return 1 end
-if killed(KEYS[3], ARGV[4]) then return 2 end
+if killed(KEYS[3], ARGV[4], ARGV[5] == '1') then return 2 end
 local lease = math.floor(now_us() / 1000) + tonumber(ARGV[3])
 redis.call('HSET', KEYS[1], 'lease', lease)
 redis.call('ZADD', KEYS[2], lease, ARGV[2])

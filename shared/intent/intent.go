@@ -166,8 +166,8 @@ type Request struct {
 	Fingerprint string
 	// Body is what goes upstream, or what it takes to recognise it there.
 	Body []byte
-	// Exit marks a way out of a position: it takes nothing from the account's order bucket, and may use what is kept
-	// for cancels.
+	// Exit marks a way out of a position: it takes nothing from the account's order bucket, may use what is kept for
+	// cancels, and a kill switch may let it pass.
 	Exit bool
 	// Symbol is the position's that risk controls look at; Hold what the order may do to the account, as risk.Hold
 	// encodes it, or empty.
@@ -288,6 +288,8 @@ type Settlement struct {
 	Second   []byte
 	// Hold is what the order may do to the account, now that its price is known; empty keeps what Reserve wrote.
 	Hold string
+	// Exit marks a way out of a position, which a kill switch may let pass.
+	Exit bool
 }
 
 // Settle ends the intent and appends its event, both or neither. A settled intent stays as it is. It returns
@@ -301,7 +303,7 @@ func (s *Store) Settle(ctx context.Context, t Settlement) error {
 		store.KillSwitchKey(shard), store.HoldsKey(t.AccountID), store.SeenKey(t.AccountID, t.SecondID),
 	}
 	return s.guarded(ctx, "settle", ErrCancel, s.settle, keys, t.Token, string(t.State), t.Result, t.member(), t.AccountID, t.Event,
-		seenLife.Milliseconds(), OutboxBound, t.ClientOrderID, t.Hold, t.Second)
+		seenLife.Milliseconds(), OutboxBound, t.ClientOrderID, t.Hold, t.Second, t.Exit)
 }
 
 // Yield gives an intent with an unknown outcome to whoever comes next; a settled one stays settled. It returns
@@ -331,11 +333,11 @@ func (s *Store) Disown(ctx context.Context, r Request, token int64) error {
 
 // Hold prolongs the owner's lease to the whole of it from now, before each further step of an order that takes long.
 // It returns ErrTakenOver when somebody else has the intent, and ErrKilled when a kill switch
-// forbids to send it by now.
-func (s *Store) Hold(ctx context.Context, id ID, token int64) error {
+// forbids to send it by now; exit marks a way out of a position, which the switch may let pass.
+func (s *Store) Hold(ctx context.Context, id ID, token int64, exit bool) error {
 	shard := store.Shard(id.AccountID)
 	keys := []string{id.key(), store.UnsettledKey(shard), store.KillSwitchKey(shard)}
-	return s.guarded(ctx, "hold", ErrKilled, s.hold, keys, token, id.member(), s.config.Lease.Milliseconds(), id.AccountID)
+	return s.guarded(ctx, "hold", ErrKilled, s.hold, keys, token, id.member(), s.config.Lease.Milliseconds(), id.AccountID, exit)
 }
 
 // guarded runs a script that answers 0 when the token is stale, 1 when it is done, and 2 for what second says.

@@ -54,7 +54,7 @@ if found[1] then
   return {'resume', token, found[1], '', 0, left, reset, 0}
 end
 
-local kill = killed(KEYS[8], ARGV[13])
+local kill = killed(KEYS[8], ARGV[13], ARGV[16] == '0')
 if kill then return {'killed', 0, '', kill, 0, left, reset, 0} end
 
 -- Both or none: look at Alpaca's limit first, take from it only when the order bucket granted.

@@ -1,11 +1,12 @@
 -- KEYS: intent, unsettled intents, outbox, sequence, seen, generation, account snapshot, positions snapshot,
 --       kill switches, holds, seen of the second event
 -- ARGV: token, state, result, member of the unsettled set, account, event ('' for none), seen life ms, outbox bound,
---       client order ID, what the order may do to the account ('' keeps what was written), second event ('' for none)
+--       client order ID, what the order may do to the account ('' keeps what was written), second event ('' for none),
+--       1 for the close of a position
 -- Returns 1 when settled, 0 when another owner has the intent by now, 2 when it is settled and a kill switch wants the
 -- account's open orders canceled: who trips it cancels what is open then, and this order may have come after that.
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
-local kill = ARGV[2] == 'acknowledged' and killed(KEYS[9], ARGV[5])
+local kill = ARGV[2] == 'acknowledged' and killed(KEYS[9], ARGV[5], ARGV[12] == '1')
 local done = 1
 if kill and string.sub(kill, 2, 2) == 'c' then done = 2 end
 -- A settled intent is final: its owner may not have heard that it settled it.

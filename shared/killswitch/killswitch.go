@@ -38,8 +38,10 @@ var errRecord = errors.New("malformed kill switch")
 type State struct {
 	Engaged bool `json:"engaged"`
 	// CancelOrders says that what is open is canceled too, an order that was on its way when it was tripped included.
-	CancelOrders bool   `json:"cancel_orders"`
-	Reason       string `json:"reason"`
+	CancelOrders bool `json:"cancel_orders"`
+	// AllowCloses says that positions may still be closed, by the calls that close them and nothing else.
+	AllowCloses bool   `json:"allow_closes"`
+	Reason      string `json:"reason"`
 	// By is the subject of the token that set it.
 	By string    `json:"by"`
 	At time.Time `json:"at"`
@@ -171,21 +173,26 @@ func (s *Store) Read(ctx context.Context) ([store.Shards]map[string]State, error
 	return found, failed
 }
 
+// head is what scripts look at (store/lua/killed.lua).
 func head(state State) string {
-	head := "0-"
-	if state.Engaged {
-		head = "1-"
-		if state.CancelOrders {
-			head = "1c"
-		}
+	head := []byte("0--")
+	if !state.Engaged {
+		return string(head)
 	}
-	return head
+	head[0] = '1'
+	if state.CancelOrders {
+		head[1] = 'c'
+	}
+	if state.AllowCloses {
+		head[2] = 'x'
+	}
+	return string(head)
 }
 
 // Parse reads a record as scripts return it.
 func Parse(record string) (State, error) {
 	parts := strings.SplitN(record, "|", 3)
-	if len(parts) != 3 || len(parts[0]) != 2 {
+	if len(parts) != 3 || len(parts[0]) != 3 {
 		return State{}, errRecord
 	}
 	state := State{record: record}

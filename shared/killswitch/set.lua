@@ -5,7 +5,7 @@
 -- known to be old. Returns 1 when written.
 local version = tonumber(ARGV[3])
 local former = redis.call('HGET', KEYS[1], ARGV[1])
-local latest = former and tonumber(string.match(former, '^..|(%d+)|') or '0') or 0
+local latest = former and tonumber(string.match(former, '^...|(%d+)|') or '0') or 0
 if version == 0 then version = math.max(now_us(), latest + 1) end
 if latest >= version then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. '|' .. string.format('%.0f', version) .. '|' .. ARGV[4])

@@ -42,12 +42,13 @@ func NewWatch(s *Store, logger *zap.Logger, registerer prometheus.Registerer) *W
 	return w
 }
 
-// Stops returns the engaged switch that stops the account, its own or that of all.
-func (w *Watch) Stops(accountID string) (State, bool) {
+// Stops returns the engaged switch that stops an order of the account, its own or that of all; exit says that the order
+// closes a position.
+func (w *Watch) Stops(accountID string, exit bool) (State, bool) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	for _, scope := range []string{All, accountID} {
-		if state := w.known[scope]; state.Engaged {
+		if state := w.known[scope]; state.Engaged && !(exit && state.AllowCloses) {
 			return state, true
 		}
 	}
