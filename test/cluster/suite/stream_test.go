@@ -102,8 +102,9 @@ func (c *streamClient) follow(ctx context.Context, on *cluster, token, symbol, r
 	}
 }
 
-// TestStreamsResumeThroughARollout has clients on the market-data socket while a new revision takes over: each is told to
-// come again, comes, and goes on with what it watched.
+// TestStreamsResumeThroughARollout has clients on the market-data socket while a new revision takes over. Knative leaves the
+// old one's pods alone as long as sockets are open; when they go at last, as with their node, each client is told to come
+// again, comes to the new revision, and goes on with what it watched.
 func TestStreamsResumeThroughARollout(t *testing.T) {
 	shared.marketOpen(t)
 	token := shared.token(t, accountNumber(7))
@@ -129,7 +130,10 @@ func TestStreamsResumeThroughARollout(t *testing.T) {
 		}
 	}
 	eventually(t, "every client gets quotes", live(0))
+	former := shared.revision(t, "quote-stream")
 	shared.roll(t, "quote-stream")
+	eventually(t, "the rollout cuts nobody off", live(0))
+	shared.k(t, "delete", "pod", "-l", "serving.knative.dev/revision="+former, "--wait=false")
 	eventually(t, "every client gets quotes from the new revision", live(1))
 	for i, c := range clients {
 		if _, _, failed := c.state(); len(failed) > 0 {
