@@ -63,10 +63,14 @@ type KillSwitches struct {
 func (f *Function) handleKillSwitches() {
 	reason := serve.Parameter{Name: "reason", In: serve.InQuery, Description: "Why, for the audit log."}
 	operation := func(id, method, path, summary string, parameters ...serve.Parameter) serve.Operation {
-		return serve.Operation{
+		o := serve.Operation{
 			ID: id, Method: method, Path: "/api/v1/admin/" + path, Tag: "admin", Summary: summary, Permission: auth.PermissionAdmin,
-			Limit: platform.LimitAccount, Parameters: parameters, Problems: []*problem.Kind{problem.AccountNotFound, problem.Unavailable},
+			Parameters: parameters, Problems: []*problem.Kind{problem.AccountNotFound, problem.Unavailable},
 		}
+		if method == http.MethodGet { // a switch is set at once, whatever its administrator read before
+			o.Limit = platform.LimitAccount
+		}
+		return o
 	}
 	serve.Handle(f.router, operation("listKillSwitches", http.MethodGet, "kill-switch", "All kill switches"), f.listKillSwitches)
 	serve.Handle(f.router, operation("tripKillSwitch", http.MethodPost, "kill-switch", "Stop new orders of all accounts"), f.tripKillSwitch)

@@ -19,7 +19,7 @@ func TestKillSwitchIsForAdministrators(t *testing.T) {
 			t.Errorf("%s without a reason: %d %s", path, got.status, got.text)
 		}
 		set := decodeData[KillSwitchSet](t, f.do(http.MethodPost, path, admin, `{"reason":"drill"}`))
-		if !set.Switch.Engaged || set.Switch.Reason != "drill" || set.Accounts != nil {
+		if !set.Switch.Engaged || !set.Switch.AllowCloses || set.Switch.Reason != "drill" || set.Accounts != nil {
 			t.Errorf("%s: %+v", path, set)
 		}
 	}
@@ -29,6 +29,24 @@ func TestKillSwitchIsForAdministrators(t *testing.T) {
 	}
 	if got := f.do(http.MethodPost, "/api/v1/admin/accounts/no-such-account/kill-switch", admin, `{"reason":"drill"}`); got.status != http.StatusNotFound {
 		t.Errorf("an unknown account: %d %s", got.status, got.text)
+	}
+}
+
+// TestKillSwitchIsNeverLimited: an administrator who read too much can still trip it.
+func TestKillSwitchIsNeverLimited(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(c *Config) { c.AccountReadsPerMinute = 1 })
+	admin := f.token("admin", auth.PermissionAdmin)
+	for f.get("/api/v1/admin/kill-switch", admin).status != http.StatusTooManyRequests {
+		continue
+	}
+	for range 3 {
+		if got := f.do(http.MethodPost, "/api/v1/admin/kill-switch", admin, `{"reason":"drill"}`); got.status != http.StatusOK {
+			t.Fatalf("%d %s", got.status, got.text)
+		}
+		if got := f.do(http.MethodDelete, "/api/v1/admin/kill-switch", admin, ""); got.status != http.StatusOK {
+			t.Fatalf("%d %s", got.status, got.text)
+		}
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package limits proves that processes together never ask Alpaca for more than it allows.
+// Package limits proves what holds over all instances together: that they never ask Alpaca for more than it allows, and
+// that a kill switch stops every one of them.
 package limits
 
 import (
