@@ -23,7 +23,7 @@ const TicketLife = 30 * time.Second
 // ticketBytes is how much of a ticket is random.
 const ticketBytes = 24
 
-// ErrTicket: the ticket does not exist, was used, or is too old.
+// ErrTicket means that the ticket does not exist, was used, or is too old.
 var ErrTicket = errors.New("ticket is unknown, used or too old")
 
 // TicketKey returns the Redis key of a ticket. It holds a digest, so that whoever reads key names learns no ticket.

@@ -44,11 +44,11 @@ const (
 )
 
 var (
-	// ErrTooMany: the account has as many watches as it may have.
+	// ErrTooMany means that the account has as many watches as it may have.
 	ErrTooMany = errors.New("too many watches")
-	// ErrNotFound: the account has no such watch.
+	// ErrNotFound means that the account has no such watch.
 	ErrNotFound = errors.New("no such watch")
-	// ErrFenced: another feed evaluates the watches by now.
+	// ErrFenced means that another feed evaluates the watches by now.
 	ErrFenced = errors.New("another feed evaluates the watches")
 )
 

@@ -221,7 +221,7 @@ func (p *Platform) Stop(ctx context.Context) error {
 	}
 	p.Alpaca.Close()
 	if p.sessions != nil {
-		p.sessions.Close()
+		p.sessions.Close(ctx)
 	}
 	return errors.Join(flushErr, p.Redis.Close())
 }

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,7 +38,7 @@ const (
 	minSecret    = 32
 )
 
-// ErrSecret: the secret is shorter than 32 bytes.
+// ErrSecret means that the secret is shorter than 32 bytes.
 var ErrSecret = errors.New("the secret of TLS sessions must have at least 32 bytes")
 
 // Config is what a Cache needs.
@@ -171,23 +172,22 @@ func (c *Cache) Put(host string, session *tls.ClientSessionState) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	kept := append(c.sessions[host], session)
-	if len(kept) > local {
+	c.sessions[host] = append(c.sessions[host], session)
+	if kept := c.sessions[host]; len(kept) > local {
 		surplus := kept[0]
-		kept = append(kept[:0], kept[1:]...)
+		c.sessions[host] = slices.Delete(kept, 0, 1)
 		if identity := c.identity(host); identity != "" && !c.closed {
-			c.sharing.Go(func() { c.share(identity, surplus) })
+			c.sharing.Go(func() { c.share(context.Background(), identity, surplus) })
 		}
 	}
-	c.sessions[host] = kept
 }
 
-func (c *Cache) share(identity string, session *tls.ClientSessionState) {
+func (c *Cache) share(ctx context.Context, identity string, session *tls.ClientSessionState) {
 	sealed, err := c.encode(identity, session)
 	if err != nil {
 		return // a session that can't be shared costs nothing
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), shareTimeout)
+	ctx, cancel := context.WithTimeout(ctx, shareTimeout)
 	defer cancel()
 	_ = c.put.Run(ctx, c.config.Redis, []string{redisKey(identity)}, sealed, shared, life.Milliseconds()).Err() // without Redis: the same
 }
@@ -215,8 +215,8 @@ func (c *Cache) Prefetch(ctx context.Context) int {
 	return found
 }
 
-// Close shares what is left, for the instance that starts next.
-func (c *Cache) Close() {
+// Close shares what is left, for the instance that starts next. It returns when that is done, or at the end of ctx.
+func (c *Cache) Close(ctx context.Context) {
 	c.mu.Lock()
 	left := c.sessions
 	c.sessions, c.closed = make(map[string][]*tls.ClientSessionState), true
@@ -225,7 +225,7 @@ func (c *Cache) Close() {
 		identity := c.identity(host)
 		for _, session := range kept {
 			if identity != "" {
-				c.sharing.Go(func() { c.share(identity, session) })
+				c.sharing.Go(func() { c.share(ctx, identity, session) })
 			}
 		}
 	}

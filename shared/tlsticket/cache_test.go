@@ -1,6 +1,7 @@
 package tlsticket_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -33,7 +34,7 @@ func newCache(t testing.TB, client redis.Scripter, change func(*tlsticket.Config
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.Close)
+	t.Cleanup(func() { c.Close(context.Background()) })
 	return c
 }
 
@@ -82,7 +83,7 @@ func TestSessionIsSharedAndUsedOnce(t *testing.T) {
 			if resumed, err := connect(t, server, first, roots(server)); resumed || err != nil {
 				t.Fatalf("%s: resumed %t, %v", tls.VersionName(version), resumed, err)
 			}
-			first.Close()
+			first.Close(t.Context())
 			stranger := newCache(t, client, func(cfg *tlsticket.Config) { change(cfg); cfg.Secret = secret + "x" })
 			foreign := newCache(t, client, func(cfg *tlsticket.Config) { change(cfg); cfg.Ports = map[string]string{host: "8443"} })
 			if n := foreign.Prefetch(t.Context()); n != 0 {
@@ -96,7 +97,7 @@ func TestSessionIsSharedAndUsedOnce(t *testing.T) {
 			if resumed, err := connect(t, server, second, roots(server)); !resumed || err != nil {
 				t.Errorf("%s: resumed %t, %v", tls.VersionName(version), resumed, err)
 			}
-			second.Close() // what the server gave it goes on
+			second.Close(t.Context()) // what the server gave it goes on
 			third := newCache(t, client, change)
 			storetest.Eventually(t, "the next session is there", func() bool { return third.Prefetch(t.Context()) == 1 })
 			if _, err := connect(t, server, third, x509.NewCertPool()); err == nil {

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,9 +25,8 @@ type place struct {
 	shard int
 }
 
-func placeOf(id tick.Topic) place     { return place{id.Class, tick.Shard(id.Symbol)} }
-func (p place) channel() string       { return store.TicksChannel(p.class.String(), p.shard) }
-func (p place) has(t tick.Topic) bool { return placeOf(t) == p }
+func placeOf(id tick.Topic) place { return place{id.Class, tick.Shard(id.Symbol)} }
+func (p place) channel() string   { return store.TicksChannel(p.class.String(), p.shard) }
 
 // position is how far a channel has been heard.
 type position struct {
@@ -42,15 +42,15 @@ type listener struct {
 	service *Service
 	wake    chan struct{}
 
-	mu           sync.Mutex
-	places       map[place]bool
-	subscription *redis.PubSub // nil while nobody listens
+	mu     sync.Mutex
+	places map[place]bool // what is to be heard
 
 	quiet atomic.Bool // mute, for others
 
 	// Of the goroutine of run.
-	heard map[string]position
-	state *status.Feed
+	subscribed map[place]bool
+	heard      map[string]position
+	state      *status.Feed
 	// said is when the feed said something last, by this process's clock.
 	said time.Time
 	// mute: the feed has said nothing for too long, and the clients know.
@@ -59,50 +59,33 @@ type listener struct {
 
 func newListener(s *Service) *listener {
 	return &listener{
-		redis: s.redis, logger: s.logger, service: s, wake: make(chan struct{}, 1), places: make(map[place]bool), heard: make(map[string]position),
+		redis: s.redis, logger: s.logger, service: s, wake: make(chan struct{}, 1), places: make(map[place]bool),
+		subscribed: make(map[place]bool), heard: make(map[string]position),
 	}
 }
 
 // follow listens to the channels of topics too.
 func (l *listener) follow(ids []tick.Topic) {
 	l.mu.Lock()
-	var added []string
 	for _, id := range ids {
-		if p := placeOf(id); !l.places[p] {
-			l.places[p] = true
-			added = append(added, p.channel())
-		}
+		l.places[placeOf(id)] = true
 	}
-	subscription := l.subscription
 	l.mu.Unlock()
-	if subscription != nil && len(added) > 0 {
-		// Without Redis this fails; go-redis remembers the channels and subscribes to them when it is back.
-		if err := subscription.Subscribe(context.Background(), added...); err != nil {
-			l.logger.Debug("streams: not subscribed yet", zap.Error(err))
-		}
-	}
-	select {
-	case l.wake <- struct{}{}:
-	default: // a wake-up is waiting already
-	}
+	l.rouse()
 }
 
 // leave stops listening to the channels that are not among those that are left.
 func (l *listener) leave(left map[place]bool) {
 	l.mu.Lock()
-	var removed []string
-	for p := range l.places {
-		if !left[p] {
-			delete(l.places, p)
-			removed = append(removed, p.channel())
-		}
-	}
-	subscription := l.subscription
+	maps.DeleteFunc(l.places, func(p place, _ bool) bool { return !left[p] })
 	l.mu.Unlock()
-	if subscription != nil && len(removed) > 0 {
-		if err := subscription.Unsubscribe(context.Background(), removed...); err != nil {
-			l.logger.Debug("streams: not unsubscribed yet", zap.Error(err))
-		}
+	l.rouse()
+}
+
+func (l *listener) rouse() {
+	select {
+	case l.wake <- struct{}{}:
+	default: // a wake-up is waiting already
 	}
 }
 
@@ -128,22 +111,14 @@ func (l *listener) wanted() bool {
 
 // listen hears the channels until ctx ends or nobody wants any.
 func (l *listener) listen(ctx context.Context) {
-	l.mu.Lock()
-	channels := []string{store.FeedStatusChannel()}
-	for p := range l.places {
-		channels = append(channels, p.channel())
-	}
-	subscription := l.redis.Subscribe(ctx, channels...)
-	l.subscription = subscription
-	l.mu.Unlock()
+	subscription := l.redis.Subscribe(ctx, store.FeedStatusChannel())
 	defer func() {
-		l.mu.Lock()
-		l.subscription = nil
-		l.mu.Unlock()
 		_ = subscription.Close() // nothing is left to be done about an error
 		l.state, l.mute = nil, false
+		clear(l.subscribed)
 		clear(l.heard)
 	}()
+	l.adjust(ctx, subscription)
 	l.said = time.Now()
 	l.readStatus(ctx)
 	messages := subscription.ChannelWithSubscriptions(redis.WithChannelSize(listenAhead))
@@ -158,12 +133,45 @@ func (l *listener) listen(ctx context.Context) {
 				return
 			}
 			l.take(message)
+		case <-l.wake:
+			l.adjust(ctx, subscription)
 		case <-look.C:
 			if !l.wanted() {
 				return
 			}
 			l.lookForSilence()
 		}
+	}
+}
+
+// adjust subscribes to what is wanted and no longer to what is not. Without Redis it fails: go-redis remembers the
+// channels, and subscribes to them when it is back.
+func (l *listener) adjust(ctx context.Context, subscription *redis.PubSub) {
+	var added, removed []string
+	l.mu.Lock()
+	for p := range l.places {
+		if !l.subscribed[p] {
+			l.subscribed[p] = true
+			added = append(added, p.channel())
+		}
+	}
+	for p := range l.subscribed {
+		if !l.places[p] {
+			delete(l.subscribed, p)
+			delete(l.heard, p.channel())
+			removed = append(removed, p.channel())
+		}
+	}
+	l.mu.Unlock()
+	var err error
+	if len(added) > 0 {
+		err = subscription.Subscribe(ctx, added...)
+	}
+	if len(removed) > 0 {
+		err = errors.Join(err, subscription.Unsubscribe(ctx, removed...))
+	}
+	if err != nil {
+		l.logger.Debug("streams: channels not changed yet", zap.Error(err))
 	}
 }
 

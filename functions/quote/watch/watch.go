@@ -57,7 +57,7 @@ func Register(router *serve.Router, p *platform.Platform, limit int) {
 	op := func(id, method, path, summary string, problems ...*problem.Kind) serve.Operation {
 		o := common
 		o.ID, o.Method, o.Path, o.Summary = id, method, path, summary
-		o.Problems = append(problems, problem.Unavailable)
+		o.Problems = append([]*problem.Kind{problem.Unavailable}, problems...)
 		return o
 	}
 	create := op("createWatch", http.MethodPost, "/api/v1/watches", "Watch a price level", problem.RiskLimit)
