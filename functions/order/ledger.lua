@@ -28,7 +28,9 @@ for i = 1, #known, 2 do
   if made and not open[known[i]] and state ~= 'r' and tonumber(made) < as_of and ARGV[6] == '1' then redis.call('HDEL', KEYS[3], known[i]) end
 end
 for id, what in pairs(open) do
-  redis.call('HSET', KEYS[3], id, 'o|' .. ARGV[1] .. '|' .. what)
+  -- One that ended since Alpaca was asked stays closed.
+  local state, made = string.match(redis.call('HGET', KEYS[3], id) or '', '^(%a)|(%d+)|')
+  if state ~= 'c' or tonumber(made) < as_of then redis.call('HSET', KEYS[3], id, 'o|' .. ARGV[1] .. '|' .. what) end
 end
 redis.call('PEXPIRE', KEYS[3], ARGV[5])
 return 1

@@ -31,6 +31,8 @@ type fleet struct {
 	orders     []http.Handler
 	registries []*prometheus.Registry
 	accounts   http.Handler
+	// environment configures all of them.
+	environment map[string]string
 	// client asks Alpaca past us.
 	client *alpaca.Client
 	tokens []string
@@ -39,7 +41,8 @@ type fleet struct {
 
 const jwtSecret = "0123456789abcdef0123456789abcdef"
 
-func newFleet(t *testing.T, server *redisprocess.Server) *fleet {
+// newFleet starts one on server; more are further settings as name and value.
+func newFleet(t *testing.T, server *redisprocess.Server, more ...string) *fleet {
 	t.Helper()
 	w := &fleet{t: t, emulated: startFast(t)}
 	environment := map[string]string{
@@ -47,6 +50,10 @@ func newFleet(t *testing.T, server *redisprocess.Server) *fleet {
 		"ALPACA_TRADING_URL": w.emulated.URL(), "ALPACA_DATA_URL": w.emulated.URL(), "K_SINK": "http://127.0.0.1:9", "ORDERS_PER_MINUTE": "1000",
 		"ACCOUNT_READS_PER_MINUTE": "100000",
 	}
+	for i := 0; i+1 < len(more); i += 2 {
+		environment[more[i]] = more[i+1]
+	}
+	w.environment = environment
 	for range instances {
 		var cfg order.Config
 		if err := config.Load(&cfg, environment); err != nil {

@@ -30,8 +30,8 @@ const (
 	generationLife = 48 * time.Hour
 	// seenLife outlives the cursor by more than the overlap: whatever a resumed stream repeats is recognised.
 	seenLife = cursorLife + time.Hour
-	// fixedKeys is how many keys journal.lua has before those of the events; it has an argument more.
-	fixedKeys = 7
+	// fixedKeys and fixedArguments are how many journal.lua has before those of the events.
+	fixedKeys, fixedArguments = 8, 11
 )
 
 // journalRedis is what a journal needs of a client.
@@ -58,14 +58,16 @@ func newJournal(client journalRedis) *journal {
 }
 
 // record reports whether the trade event brought anything new. left is the cursor as the follower left it, empty at
-// first. A write with a stale lease is refused with errFenced, one after Redis lost the cursor with errForgotten.
-func (j *journal) record(ctx context.Context, held lease.Lease, accountID, left, eventID string, entries []entry) (bool, error) {
+// first; done is the order that the event ends. A write with a stale lease is refused with errFenced, one after Redis lost the cursor with errForgotten.
+func (j *journal) record(ctx context.Context, held lease.Lease, accountID, left, eventID string, entries []entry, done ended) (bool, error) {
 	keys := append(make([]string, 0, fixedKeys+len(entries)),
 		held.Key, store.OutboxKey(store.Shard(accountID)), store.SequenceKey(accountID), store.CursorKey(accountID),
-		store.GenerationKey(accountID), store.SnapshotKey(accountID, "account"), store.SnapshotKey(accountID, "positions"))
-	args := append(make([]any, 0, fixedKeys+1+len(entries)),
+		store.GenerationKey(accountID), store.SnapshotKey(accountID, "account"), store.SnapshotKey(accountID, "positions"),
+		store.HoldsKey(accountID))
+	args := append(make([]any, 0, fixedArguments+len(entries)),
 		held.Token, accountID, cursorOf(eventID), seenLife.Milliseconds(), intent.OutboxBound,
-		generationLife.Milliseconds(), cursorLife.Milliseconds(), left)
+		generationLife.Milliseconds(), cursorLife.Milliseconds(), left,
+		done.clientOrderID, done.qty, done.value)
 	for _, e := range entries {
 		keys, args = append(keys, store.SeenKey(accountID, e.id)), append(args, e.event)
 	}

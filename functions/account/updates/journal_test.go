@@ -25,7 +25,7 @@ func TestJournal(t *testing.T) {
 		fill := trade("fill", "o", start(), executed("x", "10", "10"))
 		older := trade("new", "o0", start().Add(-time.Second))
 		record := func(held lease.Lease, eventID string, entries []entry) (bool, error) {
-			return journal.record(ctx, held, alice, "", eventID, entries)
+			return journal.record(ctx, held, alice, "", eventID, entries, ended{})
 		}
 		entries, err := translate(alice, &fill)
 		if err != nil {

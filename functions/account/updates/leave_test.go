@@ -114,7 +114,7 @@ func TestAccountIsNotLeftInTheMiddleOfItsEvents(t *testing.T) {
 	for i := range 40 {
 		e := trade("pending_cancel", "o1", now.Add(time.Duration(i-100)*time.Millisecond)) // says nothing to subscribers
 		w.alpaca.send(alice, e)
-		if _, err := journal.record(t.Context(), held, alice, "", e.EventID, nil); err != nil {
+		if _, err := journal.record(t.Context(), held, alice, "", e.EventID, nil, ended{}); err != nil {
 			t.Fatal(err)
 		}
 	}

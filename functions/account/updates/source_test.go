@@ -102,7 +102,7 @@ func TestTakeoverResumesWithoutLossOrRepeat(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if news, err := journal.record(t.Context(), held, alice, "", fill.EventID, entries); err != nil || !news {
+		if news, err := journal.record(t.Context(), held, alice, "", fill.EventID, entries, ended{}); err != nil || !news {
 			t.Fatal(news, err)
 		}
 	}
@@ -120,7 +120,7 @@ func TestTakeoverResumesWithoutLossOrRepeat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := journal.record(t.Context(), held, alice, "", late.EventID, entries); !errors.Is(err, errFenced) {
+	if _, err := journal.record(t.Context(), held, alice, "", late.EventID, entries, ended{}); !errors.Is(err, errFenced) {
 		t.Fatalf("the former owner's write: %v", err)
 	}
 }

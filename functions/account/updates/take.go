@@ -44,7 +44,7 @@ func (f *follower) take(ctx context.Context, trade *alpaca.TradeEvent) (bool, er
 			zap.String("alpaca_event_id", trade.EventID), zap.String("order_id", trade.Order.ID), zap.Error(err))
 		entries = nil
 	}
-	news, err := f.record(ctx, trade.EventID, entries)
+	news, err := f.record(ctx, trade.EventID, entries, endedBy(trade))
 	if err != nil {
 		return false, err
 	}
@@ -65,9 +65,9 @@ func (f *follower) take(ctx context.Context, trade *alpaca.TradeEvent) (bool, er
 
 // record tries until Redis takes the event or the lease is lost. Giving the stream up for each lost command, hundreds of
 // accounts would read their last minutes anew at the very time when Redis is slow.
-func (f *follower) record(ctx context.Context, eventID string, entries []entry) (bool, error) {
+func (f *follower) record(ctx context.Context, eventID string, entries []entry, done ended) (bool, error) {
 	for attempt := 1; ; attempt++ {
-		news, err := f.journal.record(ctx, f.held, f.accountID, f.cursor, eventID, entries)
+		news, err := f.journal.record(ctx, f.held, f.accountID, f.cursor, eventID, entries, done)
 		if err == nil || ctx.Err() != nil || errors.Is(err, errFenced) || errors.Is(err, errForgotten) {
 			return news, err
 		}

@@ -1,0 +1,69 @@
+package updates
+
+import (
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/lease"
+	"github.com/opitios-ai/alpaca-knative/shared/risk"
+	"github.com/opitios-ai/alpaca-knative/shared/store"
+	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
+)
+
+// partly makes the order one that was filled in part before it ended.
+func partly(e *alpaca.TradeEvent) {
+	e.Order.FilledQty, e.Order.FilledAvgPrice = *number("4"), number("2.5")
+}
+
+// TestEndedOrderHoldsWhatItFilled: an order that ended no longer counts as open, and holds its fills until a reading of
+// the account shows them.
+func TestEndedOrderHoldsWhatItFilled(t *testing.T) {
+	option := func(e *alpaca.TradeEvent) { e.Order.AssetClass = "us_option" }
+	tests := []struct {
+		name       string
+		trade      alpaca.TradeEvent
+		closed     bool
+		qty, value string
+	}{
+		{"new", trade("new", "o", start()), false, "10", "1000"},
+		{"filled in part", trade("partial_fill", "o", start(), executed("x", "4", "4")), false, "10", "1000"},
+		{"filled", trade("fill", "o", start(), executed("x", "10", "10")), true, "10", "1872.5"},
+		{"filled, nobody says at what", trade("fill", "o", start()), true, "10", "1000"},
+		{"canceled", trade("canceled", "o", start()), true, "0", "0"},
+		{"canceled when a part was filled", trade("canceled", "o", start(), partly), true, "4", "10"},
+		{"contracts", trade("canceled", "o", start(), partly, option), true, "4", "1000"},
+		{"expired", trade("expired", "o", start()), true, "0", "0"},
+		{"rejected", trade("rejected", "o", start()), true, "0", "0"},
+		{"replaced", trade("replaced", "o", start(), replacedBy), true, "0", "0"},
+		{"another order", trade("canceled", "other", start()), false, "10", "1000"},
+	}
+	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, _ func(time.Duration)) {
+		journal := newJournal(client)
+		held, err := lease.New(client, "me").Acquire(t.Context(), store.UpdatesLeaseKey(alice), time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range tests {
+			before := risk.Hold{Symbol: "AAPL", Buy: true, Qty: number("10"), Value: number("1000")}
+			if err := client.HSet(t.Context(), store.HoldsKey(alice), "c-o", risk.StateOpen+"|1|"+before.Encode()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // a repeat changes nothing
+				if _, err := journal.record(t.Context(), held, alice, "", test.trade.EventID, nil, endedBy(&test.trade)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			kept := client.HGet(t.Context(), store.HoldsKey(alice), "c-o").Val()
+			got, ok := risk.DecodeHold("c-o", kept)
+			if !ok || got.Closed != test.closed || !got.Buy || got.Symbol != "AAPL" || got.Qty.String() != test.qty || got.Value.String() != test.value {
+				t.Errorf("%s: %q", test.name, kept)
+			}
+			if n := client.HLen(t.Context(), store.HoldsKey(alice)).Val(); n != 1 {
+				t.Errorf("%s: %d holds", test.name, n)
+			}
+		}
+	})
+}
