@@ -23,7 +23,7 @@ func TestQuote(t *testing.T) {
 	mustEqual(t, "data", string(got.Data), want)
 	mustEqual(t, "status", got.Status, http.StatusOK)
 	mustEqual(t, "Cache-Control", got.Header.Get("Cache-Control"), "private, max-age=1")
-	mustEqual(t, "limit", got.Header.Get("X-RateLimit-Limit"), "1000000")
+	mustEqual(t, "limit", got.Header.Get("X-RateLimit-Limit"), "1000000000")
 	mustEqual(t, "feed asked for", b.alpaca.feeds[0], "iex")
 	mustEqual(t, "request ID in body and header", got.RequestID, got.Header.Get("X-Request-ID"))
 }

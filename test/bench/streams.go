@@ -45,6 +45,9 @@ const streamVariable = "BENCH_STREAM_CLIENTS"
 // measureStreams prints what streams cost: messages a second and core of the function's own CPU time, and memory of a
 // client.
 func measureStreams(ctx context.Context, o options) ([]row, error) {
+	if err := checkOpenFiles(); err != nil {
+		return nil, err
+	}
 	b, err := startBacking(ctx, o.bin)
 	if err != nil {
 		return nil, err
@@ -119,6 +122,20 @@ func measureStreams(ctx context.Context, o options) ([]row, error) {
 		{what: "streams: us of the function's CPU a message (goal: 200,000/s a core)", figure: 1e6 / perCore, goal: 1e6 / goalMessages, unit: "us", spread: fmt.Sprintf("%.0f messages/s a core", perCore)},
 		{what: "streams: memory a client", figure: perClient, goal: goalClientKiB, unit: "KiB", spread: fmt.Sprintf("%.1f under load", (loaded-before)*1024/streamClients)},
 	}, nil
+}
+
+// checkOpenFiles says what is missing when the clients' connections would not fit. Go raises the soft limit of every
+// process to the hard one by itself, so that only the hard one can be too low.
+func checkOpenFiles() error {
+	const others = 100
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("limit of open files: %w", err)
+	}
+	if limit.Max < streamClients+others {
+		return fmt.Errorf("a process may have %d open files and needs %d: raise the hard limit (ulimit -Hn)", limit.Max, streamClients+others)
+	}
+	return nil
 }
 
 // publishTicks does what the feed does: batches every 5 ms, in the channels of the symbols' shards.

@@ -82,17 +82,16 @@ func (h *hub) subscribe(c *client, ids []tick.Topic) (unknown []tick.Topic) {
 	c.outbox.grow(len(ids))
 	h.mu.Lock()
 	var opened []tick.Topic
-	joined := make([]*subscription, 0, len(ids))
-	for _, id := range ids {
+	joined := make([]subscription, len(ids)) // one allocation
+	for i, id := range ids {
 		t := h.topics[id]
 		if t == nil {
 			t = &topic{Topic: id}
 			h.topics[id] = t
 			opened = append(opened, id)
 		}
-		s := &subscription{client: c, topic: t}
-		c.held[id] = s
-		joined = append(joined, s)
+		joined[i] = subscription{client: c, topic: t}
+		c.held[t.Topic] = &joined[i] // the topic's own symbol: the client's is of its request
 		t.mu.Lock()
 		t.left = time.Time{}
 		t.mu.Unlock()
@@ -100,7 +99,8 @@ func (h *hub) subscribe(c *client, ids []tick.Topic) (unknown []tick.Topic) {
 	h.mu.Unlock()
 	h.listener.follow(opened)
 	h.registry.Add(opened...)
-	for _, s := range joined {
+	for i := range joined {
+		s := &joined[i]
 		t := s.topic
 		t.mu.Lock()
 		t.subs = append(t.subs, s)

@@ -3,8 +3,10 @@ package stream
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -22,14 +24,16 @@ const (
 	maxRequest = 256 << 10
 	// authTimeout is how long a client may take to say who it is.
 	authTimeout = 10 * time.Second
-	// readBuffer is in bytes.
-	readBuffer = 512
+	// readBuffer and controlBuffer are in bytes. The library writes nothing but control frames, of 127 bytes at most.
+	readBuffer    = 512
+	controlBuffer = 160
 	// sendBuffer bounds what the kernel holds for a client. With its default of megabytes a slow client would read
 	// minutes of old prices before it got to the newest.
 	sendBuffer = 64 << 10
 )
 
-// socket is the WebSocket transport: a frame is a JSON array of messages.
+// socket is the WebSocket transport: a frame is a JSON array of messages. Its frames go to the connection in one write
+// each, from a buffer that all clients share; the library would keep one of 4 KiB for every client.
 type socket struct {
 	conn    *websocket.Conn
 	raw     net.Conn
@@ -38,7 +42,11 @@ type socket struct {
 }
 
 func (s *socket) encode(frame []byte, bodies []letter) []byte {
-	frame = append(frame, '[')
+	size := len(bodies) + 1 // brackets and commas
+	for _, b := range bodies {
+		size += len(b.body)
+	}
+	frame = append(appendHeader(frame, size), '[')
 	for i, b := range bodies {
 		if i > 0 {
 			frame = append(frame, ',')
@@ -48,12 +56,26 @@ func (s *socket) encode(frame []byte, bodies []letter) []byte {
 	return append(frame, ']')
 }
 
-// send bounds the write by the connection's own deadline: a context's costs the library a timer for every frame.
+// appendHeader appends the header of a whole text frame, which a server sends without a mask (RFC 6455, section 5.2).
+func appendHeader(frame []byte, size int) []byte {
+	const finText = 0x81
+	switch {
+	case size < 126:
+		return append(frame, finText, byte(size))
+	case size <= math.MaxUint16:
+		return binary.BigEndian.AppendUint16(append(frame, finText, 126), uint16(size))
+	default:
+		return binary.BigEndian.AppendUint64(append(frame, finText, 127), uint64(size))
+	}
+}
+
+// send writes a whole frame at once. Writes of a net.Conn exclude each other, and the library's frames are one write each
+// too, so that the two never mix.
 func (s *socket) send(frame []byte) error {
 	if err := s.raw.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
-	if err := s.conn.Write(context.Background(), websocket.MessageText, frame); err != nil {
+	if _, err := s.raw.Write(frame); err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
 	return nil
@@ -189,5 +211,6 @@ func (h *hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if buffered.Reader.Buffered() == 0 { // clients say little: a small buffer will do for thousands of them
 		buffered.Reader = bufio.NewReaderSize(conn, readBuffer)
 	}
+	buffered.Writer = bufio.NewWriterSize(conn, controlBuffer)
 	return conn, buffered, nil
 }
