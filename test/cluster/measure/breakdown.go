@@ -17,7 +17,7 @@ func (b *Bench) Breakdown(ctx context.Context, runs int) error {
 		}
 		watch := b.watchPods(ctx, "quote")
 		begun := time.Now()
-		if err := b.get(ctx, b.Ingress, "quote."+Namespace+".example.test", "/api/v1/stocks/AAPL/quote"); err != nil {
+		if err := b.get(ctx, b.Inner, hostOf("quote"), "/api/v1/stocks/AAPL/quote"); err != nil {
 			return err
 		}
 		answered := time.Since(begun)

@@ -24,7 +24,7 @@ func (b *Bench) Throughput(ctx context.Context) error {
 }
 
 func (b *Bench) throughputOf(ctx context.Context, f function) error {
-	host := f.name + "." + Namespace + ".example.test"
+	host := hostOf(f.name)
 	if err := b.keep(ctx, f.name, 1); err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (b *Bench) throughputOf(ctx context.Context, f function) error {
 		{"the function directly", "http://" + address + ":8080", nil},
 		{"queue-proxy", "http://" + address + ":8012", nil},
 		{"activator, queue-proxy", "http://" + activator, http.Header{"Knative-Serving-Namespace": {Namespace}, "Knative-Serving-Revision": {revision}}},
-		{"ingress, queue-proxy", b.Ingress, nil},
+		{"ingress, queue-proxy", b.Inner, nil},
 	} {
 		result := b.load(ctx, 16, 5*time.Second, way.base+f.path, host, way.header)
 		b.say("%s %s: %s | %s", f.name, f.path, way.name, result)
@@ -170,7 +170,7 @@ func (b *Bench) annotate(ctx context.Context, function, value string) error {
 // that the warm-up has made ready.
 func (b *Bench) OpenBurst(ctx context.Context) error {
 	b.say("\nopen burst on quote, 50 clients for 10 s: state | requests/s | median | P95 | errors | slowest")
-	host := "quote." + Namespace + ".example.test"
+	host := hostOf("quote")
 	for _, warm := range []bool{false, true} {
 		if err := b.zero(ctx, "quote"); err != nil {
 			return err
@@ -182,7 +182,7 @@ func (b *Bench) OpenBurst(ctx context.Context) error {
 				return err
 			}
 		}
-		r := b.load(ctx, 50, 10*time.Second, b.Ingress+"/api/v1/stocks/AAPL/quote", host, nil)
+		r := b.load(ctx, 50, 10*time.Second, b.Inner+"/api/v1/stocks/AAPL/quote", host, nil)
 		b.say("%s | %s | %s", name, r, round(r.figures.Quantile(1)))
 		if err := b.release(ctx, "quote"); err != nil {
 			return err
