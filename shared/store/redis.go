@@ -75,7 +75,10 @@ func openCluster(parsed *url.URL, options Options) (Client, error) {
 	o.ContextTimeoutEnabled = true
 	o.DisableIdentity = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return redis.NewClusterClient(o), nil
+	o.ClusterStateReloadInterval = reloadEvery
+	client := redis.NewClusterClient(o)
+	client.AddHook(reload{client})
+	return client, nil
 }
 
 // redactURL keeps a password that a parser quoted out of an error.
