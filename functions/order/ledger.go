@@ -3,9 +3,7 @@ package order
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
@@ -26,6 +24,9 @@ import (
 //go:embed ledger.lua
 var ledgerLua string
 
+//go:embed ledgerstate.lua
+var ledgerStateLua string
+
 const (
 	// ledgerLife is how long a reading is kept that nobody renews.
 	ledgerLife = 48 * time.Hour
@@ -37,7 +38,8 @@ const (
 // still do. Safe for concurrent use.
 type ledger struct {
 	platform *platform.Platform
-	script   *redis.Script
+	keep     *redis.Script
+	known    *redis.Script
 	flights  singleflight.Group
 
 	mu    sync.Mutex
@@ -45,7 +47,9 @@ type ledger struct {
 }
 
 func newLedger(p *platform.Platform) *ledger {
-	return &ledger{platform: p, script: store.NewScript(ledgerLua), later: make(map[string]bool)}
+	return &ledger{
+		platform: p, keep: store.NewScript(ledgerLua), known: store.NewScript(ledgerStateLua), later: make(map[string]bool),
+	}
 }
 
 // refreshLater reads an account anew beside its orders, once at a time.
@@ -129,8 +133,7 @@ func (l *ledger) write(ctx context.Context, accountID string, asOf time.Time, mo
 		hold := holdOf(&open[i], prices[risk.Key(open[i].Symbol)])
 		args = append(args, open[i].ClientOrderID, hold.Encode())
 	}
-	keys := []string{store.RiskSnapshotKey(accountID), store.RiskPositionsKey(accountID), store.HoldsKey(accountID)}
-	if err := l.script.Run(ctx, l.platform.Redis, keys, args...).Err(); err != nil {
+	if err := l.keep.Run(ctx, l.platform.Redis, ledgerKeys(accountID), args...).Err(); err != nil {
 		return fmt.Errorf("keep what is known of %s: %w", accountID, err)
 	}
 	return nil
@@ -151,32 +154,15 @@ func holdOf(o *alpaca.Order, price *decimal.Decimal) risk.Hold {
 
 // state reads what is known of an account.
 func (l *ledger) state(ctx context.Context, accountID, symbol, without string) (risk.State, error) {
-	var (
-		now      *redis.TimeCmd
-		money    *redis.SliceCmd
-		position *redis.StringCmd
-		holds    *redis.MapStringStringCmd
-	)
-	_, err := l.platform.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		now = pipe.Time(ctx)
-		money = pipe.HMGet(ctx, store.RiskSnapshotKey(accountID), "as_of", "cash", "equity", "last_equity")
-		position = pipe.HGet(ctx, store.RiskPositionsKey(accountID), symbol)
-		holds = pipe.HGetAll(ctx, store.HoldsKey(accountID))
-		return nil
-	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	told, err := l.known.Run(ctx, l.platform.Redis, ledgerKeys(accountID), symbol, without).Text()
+	if err != nil {
 		return risk.State{}, fmt.Errorf("read what is known of %s: %w", accountID, err)
 	}
-	values := money.Val()
-	asOf, _ := values[0].(string)
-	milliseconds, err := strconv.ParseInt(asOf, 10, 64)
-	age := int64(-1)
-	if err == nil {
-		age = max(0, now.Val().UnixMilli()-milliseconds)
+	return risk.ParseState(told), nil
+}
+
+func ledgerKeys(accountID string) []string {
+	return []string{
+		store.RiskSnapshotKey(accountID), store.RiskPositionsKey(accountID), store.HoldsKey(accountID), store.HoldSumsKey(accountID),
 	}
-	var kept []any
-	for id, what := range holds.Val() {
-		kept = append(kept, id, what)
-	}
-	return risk.ParseState([]any{age, values[1], values[2], values[3], position.Val(), "0", kept}, without), nil
 }

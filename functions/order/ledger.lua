@@ -1,4 +1,4 @@
--- KEYS: risk snapshot, positions, holds
+-- KEYS: risk snapshot, positions, holds, their sums
 -- ARGV: as of ms (by Redis's clock, before Alpaca was asked), cash, equity, last equity, life ms,
 --       1 when the open orders are all that there are, number of positions, then symbol and quantity of each,
 --       then client order ID and what it may do of each open order
@@ -24,8 +24,13 @@ end
 -- One that is still in flight stays, until it is settled or forgotten.
 local known = redis.call('HGETALL', KEYS[3])
 for i = 1, #known, 2 do
-  local state, made = string.match(known[i + 1], '^(%a)|(%d+)|')
-  if made and not open[known[i]] and state ~= 'r' and tonumber(made) < as_of and ARGV[6] == '1' then redis.call('HDEL', KEYS[3], known[i]) end
+  local id = known[i]
+  local state, made, what = string.match(known[i + 1], '^(%a)|(%d+)|(.*)$')
+  if open[id] then
+    if state == 'o' and what == open[id] then open[id] = nil end -- nothing new
+  elseif made and state ~= 'r' and tonumber(made) < as_of and ARGV[6] == '1' then
+    redis.call('HDEL', KEYS[3], id)
+  end
 end
 for id, what in pairs(open) do
   -- One that ended since Alpaca was asked stays closed.
@@ -33,4 +38,5 @@ for id, what in pairs(open) do
   if state ~= 'c' or tonumber(made) < as_of then redis.call('HSET', KEYS[3], id, 'o|' .. ARGV[1] .. '|' .. what) end
 end
 redis.call('PEXPIRE', KEYS[3], ARGV[5])
+holds_recount(KEYS[3], KEYS[4])
 return 1

@@ -81,8 +81,10 @@ func NewUpstream(client redis.Scripter, config UpstreamConfig) *Upstream {
 local now = now_us()
 local owed = tonumber(ARGV[6])
 if owed > 0 then window_note(KEYS[1], owed, tonumber(ARGV[3]), now) end
-local granted, _, reset, wait, whole, limit = window_take(KEYS[1], KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2]),
-  tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), now, 0)
+local window_us, cost = tonumber(ARGV[3]), tonumber(ARGV[4])
+local granted, _, reset, wait, whole, limit, gone = window_look(KEYS[1], KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2]),
+  window_us, cost, tonumber(ARGV[5]), now)
+if granted > 0 then window_commit(KEYS[1], cost, window_us, now, gone) end
 return {granted, whole, reset, wait, limit, now}`),
 		observe: store.NewScript(observeLua),
 		refund:  store.NewScript(`return redis.call('LREM', KEYS[1], 1, ARGV[1])`),

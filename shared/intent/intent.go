@@ -224,7 +224,7 @@ func (s *Store) find(ctx context.Context, r Request, dry int) (Reservation, erro
 		store.UpstreamTakenKey(r.AccountID, alpaca.APITrading), store.UpstreamSaidKey(r.AccountID, alpaca.APITrading),
 		store.UnsettledKey(shard), store.ActiveAccountsKey(shard), store.KillSwitchKey(shard),
 		store.RiskSnapshotKey(r.AccountID), store.RiskPositionsKey(r.AccountID), store.HoldsKey(r.AccountID),
-		store.RepeatsKey(r.AccountID, r.Content),
+		store.RepeatsKey(r.AccountID, r.Content), store.HoldSumsKey(r.AccountID),
 	}
 	reserved, replicas := s.write(ctx, s.reserve, keys,
 		r.Fingerprint, r.ClientOrderID, hasKey, s.config.Lease.Milliseconds(), s.config.Life.Milliseconds(),
@@ -236,7 +236,7 @@ func (s *Store) find(ctx context.Context, r Request, dry int) (Reservation, erro
 	if err != nil {
 		return Reservation{}, fmt.Errorf("reserve intent %s: %w", r.ClientOrderID, err)
 	}
-	reservation := reservationOf(values, r.ClientOrderID)
+	reservation := reservationOf(values)
 	if dry == 0 && replicas < s.config.Replicas {
 		return Reservation{}, s.unreplicated(ctx, r.ID, reservation, replicas)
 	}
@@ -244,7 +244,7 @@ func (s *Store) find(ctx context.Context, r Request, dry int) (Reservation, erro
 }
 
 // reservationOf reads what reserve.lua returns.
-func reservationOf(values []any, clientOrderID string) Reservation {
+func reservationOf(values []any) Reservation {
 	text := func(i int) string { s, _ := values[i].(string); return s }
 	number := func(i int) int64 {
 		if i >= len(values) { // the last ones are a new intent's
@@ -256,8 +256,7 @@ func reservationOf(values []any, clientOrderID string) Reservation {
 	grant := bucket.GrantOf([]int64{number(4), number(5), number(6), number(7)})
 	var state risk.State
 	if len(values) > 10 {
-		inputs, _ := values[10].([]any)
-		state = risk.ParseState(inputs, clientOrderID)
+		state = risk.ParseState(text(10))
 	}
 	r := Reservation{
 		Outcome: Outcome(text(0)), Token: number(1), State: State(text(2)), Result: []byte(text(3)),
@@ -301,9 +300,10 @@ func (s *Store) Settle(ctx context.Context, t Settlement) error {
 		store.SeenKey(t.AccountID, t.EventID), store.GenerationKey(t.AccountID),
 		store.SnapshotKey(t.AccountID, "account"), store.SnapshotKey(t.AccountID, "positions"),
 		store.KillSwitchKey(shard), store.HoldsKey(t.AccountID), store.SeenKey(t.AccountID, t.SecondID),
+		store.HoldSumsKey(t.AccountID),
 	}
 	return s.guarded(ctx, "settle", ErrCancel, s.settle, keys, t.Token, string(t.State), t.Result, t.member(), t.AccountID, t.Event,
-		seenLife.Milliseconds(), OutboxBound, t.ClientOrderID, t.Hold, t.Second, t.Exit)
+		seenLife.Milliseconds(), OutboxBound, t.ClientOrderID, t.Hold, t.Second, t.Exit, s.config.Life.Milliseconds())
 }
 
 // Yield gives an intent with an unknown outcome to whoever comes next; a settled one stays settled. It returns
@@ -316,14 +316,14 @@ func (s *Store) Yield(ctx context.Context, id ID, token int64) error {
 // Forget removes an intent whose order certainly did not reach Alpaca, so that a repeat starts anew; a
 // settled one stays. It returns ErrTakenOver when the token is stale.
 func (s *Store) Forget(ctx context.Context, id ID, token int64) error {
-	keys := []string{id.key(), store.UnsettledKey(store.Shard(id.AccountID)), id.key(), store.HoldsKey(id.AccountID)}
+	keys := []string{id.key(), store.UnsettledKey(store.Shard(id.AccountID)), id.key(), store.HoldsKey(id.AccountID), store.HoldSumsKey(id.AccountID)}
 	return s.guarded(ctx, "forget", nil, s.forget, keys, token, id.member(), "", id.ClientOrderID)
 }
 
 // Disown forgets an intent together with its Idempotency-Key: Alpaca has another order under the client order ID, so
 // that the key is another request's, which must find nothing of this one. It returns ErrTakenOver like Forget.
 func (s *Store) Disown(ctx context.Context, r Request, token int64) error {
-	keys := []string{r.key(), store.UnsettledKey(store.Shard(r.AccountID)), r.key(), store.HoldsKey(r.AccountID)}
+	keys := []string{r.key(), store.UnsettledKey(store.Shard(r.AccountID)), r.key(), store.HoldsKey(r.AccountID), store.HoldSumsKey(r.AccountID)}
 	alias := ""
 	if r.IdempotencyKey != "" {
 		keys[2], alias = store.IdempotencyKey(r.AccountID, r.IdempotencyKey), r.Fingerprint+"|"+r.ClientOrderID

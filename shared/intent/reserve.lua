@@ -1,6 +1,7 @@
 -- KEYS: intent, idempotency alias (the intent again if there is no key), order bucket, what was taken of
 --       Alpaca's limit, what Alpaca said of it, unsettled intents of the shard, active accounts of the shard, kill
---       switches of the shard, risk snapshot, positions, holds, times of the same order
+--       switches of the shard, risk snapshot, positions, holds, times of the same order,
+--       sums of the holds
 -- ARGV: fingerprint, client order ID, has idempotency key, lease ms, life ms,
 --       order limit, order period us, upstream limit, upstream cap, upstream window us, upstream reserve,
 --       request, account, member of the unsettled set, channel of active accounts,
@@ -58,10 +59,9 @@ local kill = killed(KEYS[8], ARGV[13], ARGV[16] == '0')
 if kill then return {'killed', 0, '', kill, 0, left, reset, 0} end
 
 -- Both or none: look at Alpaca's limit first, take from it only when the order bucket granted.
-local function upstream(look)
-  return window_take(KEYS[4], KEYS[5], tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), 1, tonumber(ARGV[11]), now, look)
-end
-local allowed, _, _, upstream_wait, whole, upstream_limit = upstream(1)
+local window_us = tonumber(ARGV[10])
+local allowed, _, _, upstream_wait, whole, upstream_limit, gone = window_look(KEYS[4], KEYS[5], tonumber(ARGV[8]), tonumber(ARGV[9]),
+  window_us, 1, tonumber(ARGV[11]), now)
 if allowed == 0 then return {'upstream_limit', 0, '', '', 0, left, reset, upstream_wait, whole, upstream_limit} end
 local wanted = tonumber(ARGV[16])
 local granted, remaining, full, wait = gcra(KEYS[3], tonumber(ARGV[6]), tonumber(ARGV[7]), wanted, 0, 0, now, dry)
@@ -71,16 +71,15 @@ local snapshot = redis.call('HMGET', KEYS[9], 'as_of', 'cash', 'equity', 'last_e
 local age, repeats = -1, 0
 if snapshot[1] then age = now_ms - tonumber(snapshot[1]) end
 if ARGV[22] ~= '0' then repeats = window_used(KEYS[12], now - tonumber(ARGV[22])) end
-local risk = {age, snapshot[2] or '', snapshot[3] or '', snapshot[4] or '', redis.call('HGET', KEYS[10], ARGV[20]) or '',
-  tostring(repeats), redis.call('HGETALL', KEYS[11])}
+local risk = table.concat({string.format('%.0f', age), snapshot[2] or '', snapshot[3] or '', snapshot[4] or '',
+  redis.call('HGET', KEYS[10], ARGV[20]) or '', tostring(repeats), holds_read(KEYS[11], KEYS[13], ARGV[20], ARGV[2])}, ';')
 
 if dry ~= 0 then return {'reserved', 0, '', '', granted, remaining, full, 0, whole, upstream_limit, risk} end
 if ARGV[21] ~= '' then
-  redis.call('HSET', KEYS[11], ARGV[2], 'r|' .. string.format('%.0f', now_ms) .. '|' .. ARGV[21])
-  redis.call('PEXPIRE', KEYS[11], life_ms)
+  holds_put(KEYS[11], KEYS[13], ARGV[2], 'r|' .. string.format('%.0f', now_ms) .. '|' .. ARGV[21], life_ms)
 end
 if ARGV[22] ~= '0' then window_note(KEYS[12], 1, tonumber(ARGV[22]), now) end
-_, _, _, _, whole, upstream_limit = upstream(0)
+window_commit(KEYS[4], 1, window_us, now, gone)
 
 -- The first token is the time, so that an intent that was forgotten, or lost with Redis, never gets a former token again.
 redis.call('HSET', KEYS[1], 'state', 'reserved', 'fingerprint', ARGV[1], 'token', string.format('%.0f', now),

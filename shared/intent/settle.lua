@@ -1,8 +1,8 @@
 -- KEYS: intent, unsettled intents, outbox, sequence, seen, generation, account snapshot, positions snapshot,
---       kill switches, holds, seen of the second event
+--       kill switches, holds, seen of the second event, sums of the holds
 -- ARGV: token, state, result, member of the unsettled set, account, event ('' for none), seen life ms, outbox bound,
 --       client order ID, what the order may do to the account ('' keeps what was written), second event ('' for none),
---       1 for the close of a position
+--       1 for the close of a position, life of a hold ms
 -- Returns 1 when settled, 0 when another owner has the intent by now, 2 when it is settled and a kill switch wants the
 -- account's open orders canceled: who trips it cancels what is open then, and this order may have come after that.
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
@@ -22,11 +22,11 @@ if ARGV[11] ~= '' then
 end
 local held = redis.call('HGET', KEYS[10], ARGV[9])
 if held and ARGV[2] == 'rejected' then
-  redis.call('HDEL', KEYS[10], ARGV[9])
+  holds_drop(KEYS[10], KEYS[12], ARGV[9])
 elseif held and string.sub(held, 1, 1) == 'r' then
   local made, what = string.match(held, '^r|(%d+)|(.*)$')
   if ARGV[10] ~= '' then what = ARGV[10] end
-  redis.call('HSET', KEYS[10], ARGV[9], 'o|' .. made .. '|' .. what)
+  holds_put(KEYS[10], KEYS[12], ARGV[9], 'o|' .. made .. '|' .. what, tonumber(ARGV[13]))
 end
 -- An accepted order holds buying power: what was cached of the account is no longer so.
 redis.call('INCR', KEYS[6])

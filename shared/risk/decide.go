@@ -166,12 +166,7 @@ func openOrders(c *Controls, in *Inputs) *Refusal {
 	if !in.StateFresh {
 		return unknown(MaxOpenOrders, "the account's open orders are not known")
 	}
-	open := 1
-	for i := range in.State.Holds {
-		if !in.State.Holds[i].Closed {
-			open++
-		}
-	}
+	open := 1 + in.State.Open
 	if open <= *c.MaxOpenOrders {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package risk_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -47,7 +48,10 @@ func holding(qty string) risk.State { return with(func(s *risk.State) { s.Positi
 
 func held(buy bool, qty, value string, closed bool) risk.State {
 	return with(func(s *risk.State) {
-		s.Holds = []risk.Hold{{ClientOrderID: "other", Symbol: "AAPL", Buy: buy, Qty: d(qty), Value: d(value), Closed: closed}}
+		s.Holds = []risk.Hold{{Symbol: "AAPL", Buy: buy, Qty: d(qty), Value: d(value)}}
+		if !closed {
+			s.Open = 1
+		}
 	})
 }
 
@@ -150,17 +154,24 @@ func TestFailsClosed(t *testing.T) {
 	}
 }
 
+// TestHoldsAreReadBack: as sums, those in all symbols without those in the order's.
 func TestHoldsAreReadBack(t *testing.T) {
 	t.Parallel()
-	order := buys("2", "10")
-	hold := risk.HoldOf(&order, nil)
-	got, ok := risk.DecodeHold("id", "c|1700000000000|"+hold.Encode())
-	if !ok || !got.Closed || !got.Buy || got.Symbol != "AAPL" || got.Qty.String() != "2" || got.Value.String() != "20" {
-		t.Fatalf("%+v", got)
+	got := risk.ParseState("20;1;2;3;-4;5;7;b|*|v;4;0;170.5;b|*|-;2;0;0;b|BTC|qv;2;3;20;b|BTC|q-;1;4;0;b|BTC|-v;1;0;50;s|BTC|--;1;0;0")
+	var told []string
+	for _, hold := range got.Holds {
+		told = append(told, hold.Encode())
 	}
-	for _, bad := range []string{"", "r", "r|1|b|AAPL|1", "||||||||"} {
-		if _, ok := risk.DecodeHold("id", bad); ok {
-			t.Errorf("%q is a hold", bad)
+	want := []string{"b|BTC|3|20", "b|BTC|4|", "b|BTC||50", "s|BTC||", "b|*||100.5", "b|*||"}
+	if !slices.Equal(told, want) || got.Open != 7 || !got.Known || got.Repeats != 5 || got.Position.String() != "-4" {
+		t.Fatalf("%q, %+v", told, got)
+	}
+	for _, nothing := range []string{"", "-1;1;2;3;;0;0", "20;1;2;;;0;0", "20;1;2;3;;0", "20;1;2;3;;0;1;", "20;1;2;3;;0;1;b|;1;1;1", "20;1;2;3;;0;1;b|*|v;one;1;1"} {
+		if state := risk.ParseState(nothing); state.Known {
+			t.Errorf("%q: %+v", nothing, state)
 		}
+	}
+	if state := risk.ParseState("20;1;2;3;;0;0"); !state.Known || !state.Position.IsZero() || len(state.Holds) > 0 {
+		t.Errorf("%+v", state)
 	}
 }

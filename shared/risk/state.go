@@ -18,22 +18,26 @@ type State struct {
 	Cash, Equity, LastEquity, Position decimal.Decimal
 	// Repeats is how many of the same order came within the window before this one.
 	Repeats int
-	// Holds are the other orders of the account that may still change it.
+	// Open is how many of the account's other orders are open.
+	Open int
+	// Holds are what the account's other orders may still do to it, alike ones summed up: a buy or a sell in the order's
+	// symbol, or the buys in all others, under no order's symbol.
 	Holds []Hold
 }
 
-// Hold is what an order of the account may still do to it.
+// Hold is what an order of the account, or several alike, may still do to it: also one that is closed, by a fill that the
+// snapshot does not show yet.
 type Hold struct {
-	ClientOrderID string
-	// Closed says that the order is done, by a fill that the snapshot does not show yet.
-	Closed bool
 	Symbol string // as Key has it
 	Buy    bool
 	// Qty is nil for an order by notional; Value is what the order may be worth in USD, nil while that is being looked up.
 	Qty, Value *decimal.Decimal
 }
 
-// Encode is the hold as Redis keeps it, behind its state and time.
+// others stands for all symbols that are not the order's.
+const others = "*"
+
+// Encode is the hold as Redis keeps it, behind its state and the millisecond at which it was made.
 func (h *Hold) Encode() string {
 	side := "s"
 	if h.Buy {
@@ -56,66 +60,86 @@ const (
 	StateClosed   = "c"
 )
 
-// DecodeHold reads what Redis keeps of a hold: state, the millisecond at which it was made, and Encode's text. What is
-// not one is no hold.
-func DecodeHold(clientOrderID, kept string) (Hold, bool) {
-	parts := strings.Split(kept, "|")
-	if len(parts) != 6 {
-		return Hold{}, false
+// ParseState reads what a script tells of an account, separated by semicolons: age in milliseconds (-1: no snapshot), cash,
+// equity, last equity, position, repeats, and the sums of the holds (shared/store/lua/holds.lua). Of what is not that,
+// nothing is known.
+func ParseState(told string) State {
+	var s State
+	age, rest, _ := strings.Cut(told, ";")
+	if milliseconds, err := strconv.ParseInt(age, 10, 64); err == nil && milliseconds >= 0 {
+		s.Known, s.Age = true, time.Duration(milliseconds)*time.Millisecond
 	}
-	return Hold{
-		ClientOrderID: clientOrderID, Closed: parts[0] == StateClosed, Buy: parts[2] == "b", Symbol: parts[3],
-		Qty: number(parts[4]), Value: number(parts[5]),
-	}, true
+	for i, into := range []*decimal.Decimal{&s.Cash, &s.Equity, &s.LastEquity, &s.Position} {
+		var text string
+		text, rest, _ = strings.Cut(rest, ";")
+		value, err := decimal.Parse(text)
+		if err == nil {
+			*into = value
+		} else if i < 3 { // without a position there is none
+			s.Known = false
+		}
+	}
+	repeats, rest, _ := strings.Cut(rest, ";")
+	open, rest, known := strings.Cut(rest, ";")
+	var errs [2]error
+	s.Repeats, errs[0] = strconv.Atoi(repeats)
+	s.Open, errs[1] = strconv.Atoi(open)
+	if errs[0] != nil || errs[1] != nil || known && !s.parseHolds(rest) {
+		s.Known = false
+	}
+	return s
 }
 
-func number(text string) *decimal.Decimal {
+// parseHolds reads of each group of holds its name, count, quantity and value, and reports whether that is what it read. The
+// buys in all symbols come first: those in the order's own are taken off them.
+func (s *State) parseHolds(rest string) bool {
+	var worth decimal.Decimal
+	valued, unvalued := 0, 0
+	for more := true; more; {
+		var name, number, qty, value string
+		name, rest, _ = strings.Cut(rest, ";")
+		number, rest, _ = strings.Cut(rest, ";")
+		qty, rest, _ = strings.Cut(rest, ";")
+		value, rest, more = strings.Cut(rest, ";")
+		count, err := strconv.Atoi(number)
+		last := strings.LastIndexByte(name, '|')
+		if err != nil || last < len("b|") {
+			return false
+		}
+		hold, known := Hold{Symbol: name[len("b|"):last], Buy: name[0] == 'b'}, name[last+1:]
+		if strings.HasPrefix(known, "q") {
+			hold.Qty = amount(qty)
+		}
+		if strings.HasSuffix(known, "v") {
+			hold.Value = amount(value)
+		}
+		if hold.Symbol != others {
+			s.Holds = append(s.Holds, hold)
+			count = -count
+		}
+		switch {
+		case !hold.Buy:
+		case hold.Value == nil:
+			unvalued += count
+		case count < 0:
+			worth, valued = worth.Sub(*hold.Value), valued+count
+		default:
+			worth, valued = worth.Add(*hold.Value), valued+count
+		}
+	}
+	if valued > 0 {
+		s.Holds = append(s.Holds, Hold{Symbol: others, Buy: true, Value: &worth})
+	}
+	if unvalued > 0 {
+		s.Holds = append(s.Holds, Hold{Symbol: others, Buy: true})
+	}
+	return true
+}
+
+func amount(text string) *decimal.Decimal {
 	value, err := decimal.Parse(text)
 	if err != nil {
 		return nil
 	}
 	return &value
-}
-
-// ParseState reads what a script returns of an account: age in milliseconds (-1: no snapshot), cash, equity, last
-// equity, position, repeats, and the holds as client order IDs and what is kept of them in turn.
-func ParseState(values []any, without string) State {
-	at := func(i int) string {
-		if i >= len(values) {
-			return ""
-		}
-		s, _ := values[i].(string)
-		return s
-	}
-	var s State
-	if age, ok := first(values).(int64); ok && age >= 0 {
-		s.Known, s.Age = true, time.Duration(age)*time.Millisecond
-	}
-	for i, into := range []*decimal.Decimal{&s.Cash, &s.Equity, &s.LastEquity, &s.Position} {
-		if value := number(at(i + 1)); value != nil {
-			*into = *value
-		} else if i < 3 { // without a position there is none
-			s.Known = false
-		}
-	}
-	s.Repeats, _ = strconv.Atoi(at(5))
-	if len(values) < 7 {
-		return s
-	}
-	kept, _ := values[6].([]any)
-	for i := 0; i+1 < len(kept); i += 2 {
-		id, _ := kept[i].(string)
-		what, _ := kept[i+1].(string)
-		if hold, ok := DecodeHold(id, what); ok && id != without {
-			s.Holds = append(s.Holds, hold)
-		}
-	}
-	return s
-}
-
-func first(values []any) any {
-	if len(values) == 0 {
-		return nil
-	}
-	return values[0]
 }

@@ -75,6 +75,9 @@ func RiskPositionsKey(accountID string) string { return accountKey("risk", accou
 // HoldsKey holds what the account's orders may still do to it, by client order ID: a hash.
 func HoldsKey(accountID string) string { return accountKey("risk", accountID, "holds") }
 
+// HoldSumsKey holds what the holds add up to: a hash (lua/holds.lua).
+func HoldSumsKey(accountID string) string { return accountKey("risk", accountID, "sums") }
+
 // RepeatsKey holds when an order of that content came: a list.
 func RepeatsKey(accountID, content string) string {
 	return accountKey("risk", accountID, "repeats", content)

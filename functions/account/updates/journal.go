@@ -31,7 +31,7 @@ const (
 	// seenLife outlives the cursor by more than the overlap: whatever a resumed stream repeats is recognised.
 	seenLife = cursorLife + time.Hour
 	// fixedKeys and fixedArguments are how many journal.lua has before those of the events.
-	fixedKeys, fixedArguments = 8, 11
+	fixedKeys, fixedArguments = 9, 11
 )
 
 // journalRedis is what a journal needs of a client.
@@ -63,7 +63,7 @@ func (j *journal) record(ctx context.Context, held lease.Lease, accountID, left,
 	keys := append(make([]string, 0, fixedKeys+len(entries)),
 		held.Key, store.OutboxKey(store.Shard(accountID)), store.SequenceKey(accountID), store.CursorKey(accountID),
 		store.GenerationKey(accountID), store.SnapshotKey(accountID, "account"), store.SnapshotKey(accountID, "positions"),
-		store.HoldsKey(accountID))
+		store.HoldsKey(accountID), store.HoldSumsKey(accountID))
 	args := append(make([]any, 0, fixedArguments+len(entries)),
 		held.Token, accountID, cursorOf(eventID), seenLife.Milliseconds(), intent.OutboxBound,
 		generationLife.Milliseconds(), cursorLife.Milliseconds(), left,

@@ -1,5 +1,5 @@
--- KEYS: lease, outbox, sequence, cursor, generation, account snapshot, positions snapshot, holds, then a seen
---       key per event
+-- KEYS: lease, outbox, sequence, cursor, generation, account snapshot, positions snapshot, holds, their
+--       sums, then a seen key per event
 -- ARGV: fencing token, account, ID of the trade event ('' if it has none that is usable), seen life ms, outbox bound,
 --       generation life ms, cursor life ms, the cursor that the follower left ('' for none), client order ID of an
 --       order that ended ('' for none), the quantity that it filled and what that was worth ('' when that is not known),
@@ -12,8 +12,8 @@ if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return -1 end
 local cursor = redis.call('GET', KEYS[4])
 if ARGV[8] ~= '' and (not cursor or cursor < ARGV[8]) then return -2 end
 local news = 0
-for i = 9, #KEYS do
-  if append_event(KEYS[2], KEYS[3], KEYS[i], ARGV[2], ARGV[i + 3], tonumber(ARGV[4]), tonumber(ARGV[5])) > 0 then news = 1 end
+for i = 10, #KEYS do
+  if append_event(KEYS[2], KEYS[3], KEYS[i], ARGV[2], ARGV[i + 2], tonumber(ARGV[4]), tonumber(ARGV[5])) > 0 then news = 1 end
 end
 -- An order that ended is no longer open, and holds what it filled until a reading of the account shows that.
 local held = ARGV[9] ~= '' and redis.call('HGET', KEYS[8], ARGV[9])
@@ -21,7 +21,8 @@ if held and string.sub(held, 1, 1) ~= 'c' then
   local whose, amount = string.match(held, '^%a|%d+|(%a|[^|]*|)(.*)$')
   if ARGV[11] ~= '' then amount = ARGV[10] .. '|' .. ARGV[11] end
   if whose then
-    redis.call('HSET', KEYS[8], ARGV[9], 'c|' .. string.format('%.0f', math.floor(now_us() / 1000)) .. '|' .. whose .. amount)
+    local kept = 'c|' .. string.format('%.0f', math.floor(now_us() / 1000)) .. '|' .. whose .. amount
+    holds_put(KEYS[8], KEYS[9], ARGV[9], kept, tonumber(ARGV[4]))
   end
 end
 -- The cursor never goes back: a stream that began early repeats what was before it.
