@@ -128,7 +128,12 @@ func repeated(c *Controls, in *Inputs) *Refusal {
 }
 
 func orderQty(c *Controls, in *Inputs) *Refusal {
-	return atMost(MaxOrderQty, c.MaxOrderQty, in.Order.quantity(in.Price), "the order's quantity")
+	qty := in.Order.quantity(in.Price)
+	if qty != nil && len(in.Order.Legs) > 0 {
+		contracts := qty.Mul(in.Order.mostContracts())
+		qty = &contracts
+	}
+	return atMost(MaxOrderQty, c.MaxOrderQty, qty, "the order's quantity")
 }
 
 func orderValue(c *Controls, in *Inputs) *Refusal {

@@ -17,6 +17,7 @@ type Order struct {
 	// Symbol is empty for a multi-leg order, Symbols has those of its legs.
 	Symbol  string
 	Symbols []string
+	Legs    []alpaca.OrderLeg
 	// Option says that quantities are contracts, Crypto that the market has no sessions.
 	Option, Crypto bool
 	Buy            bool
@@ -30,7 +31,7 @@ type Order struct {
 func OrderOf(r *alpaca.OrderRequest, option, crypto bool) Order {
 	o := Order{
 		Symbol: r.Symbol, Option: option, Crypto: crypto, Buy: r.Side == alpaca.SideBuy, Type: r.Type,
-		Qty: r.Qty, Notional: r.Notional, LimitPrice: r.LimitPrice, StopPrice: r.StopPrice,
+		Qty: r.Qty, Notional: r.Notional, LimitPrice: r.LimitPrice, StopPrice: r.StopPrice, Legs: r.Legs,
 	}
 	for _, leg := range r.Legs {
 		o.Symbols = append(o.Symbols, leg.Symbol)
@@ -83,6 +84,9 @@ func (o *Order) unitPrice(p *Price) *decimal.Decimal {
 		unit = &limit
 	case o.StopPrice != nil:
 		unit = o.StopPrice
+	}
+	if loss := o.maxLoss(); loss != nil {
+		unit = loss
 	}
 	met := p.reference(o.Buy)
 	if unit == nil || !o.Buy && met != nil && met.GreaterThan(*unit) {
