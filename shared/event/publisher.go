@@ -78,16 +78,42 @@ func NewPublisher(sinkURL string, client *http.Client) (*Publisher, error) {
 // Publish posts one event and returns nil when the sink has taken it. Other errors are a *DeliveryError, or
 // say that the event is not valid (ErrRefused too).
 func (p *Publisher) Publish(ctx context.Context, e Event) error {
+	request, err := p.request(ctx, e)
+	if err != nil {
+		return err
+	}
+	return p.send(request, e)
+}
+
+// PublishWhile is Publish for who may lose the right to publish at any time. holds is asked right before the event is
+// sent, when there is a connection; when it returns an error nothing is published, and the error, a *DeliveryError with
+// ErrLater, wraps it. holds is called from another goroutine, and again for each attempt; its context ends with ctx.
+func (p *Publisher) PublishWhile(ctx context.Context, e Event, holds func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(context.Canceled)
+	request, err := p.request(ctx, e)
+	if err != nil {
+		return err
+	}
+	guardBody(request, cancel, holds)
+	return p.send(request, e)
+}
+
+func (p *Publisher) request(ctx context.Context, e Event) (*http.Request, error) {
 	if err := e.Validate(); err != nil {
-		return fmt.Errorf("publish: %w: %w", ErrRefused, err)
+		return nil, fmt.Errorf("publish: %w: %w", ErrRefused, err)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.sink, http.NoBody)
 	if err != nil {
-		return fmt.Errorf("publish %s: %w: %w", e.ID(), ErrRefused, err)
+		return nil, fmt.Errorf("publish %s: %w: %w", e.ID(), ErrRefused, err)
 	}
 	if err := cehttp.WriteRequest(binding.WithForceBinary(ctx), binding.ToMessage(&e), request); err != nil {
-		return fmt.Errorf("publish %s: %w: %w", e.ID(), ErrRefused, err)
+		return nil, fmt.Errorf("publish %s: %w: %w", e.ID(), ErrRefused, err)
 	}
+	return request, nil
+}
+
+func (p *Publisher) send(request *http.Request, e Event) error {
 	response, err := p.client.Do(request)
 	if err != nil {
 		return fmt.Errorf("publish %s %s: %w", e.Type(), e.ID(), &DeliveryError{meaning: ErrLater, cause: err})

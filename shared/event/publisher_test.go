@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -135,4 +137,45 @@ func publisherTo(t *testing.T, handler http.HandlerFunc) *event.Publisher {
 		t.Fatal(err)
 	}
 	return publisher
+}
+
+func TestPublishWhileAsksWhenThereIsAConnection(t *testing.T) {
+	t.Parallel()
+	errGone := errors.New("test: no longer ours")
+	for name, may := range map[string]error{"may": nil, "may not": errGone} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var whole, connected atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if _, err := event.ReadRequest(w, r, 1<<20); err == nil {
+					whole.Add(1)
+				}
+			}))
+			defer server.Close() // waits for the handler
+			transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				defer connected.Add(1)
+				return (&net.Dialer{}).DialContext(ctx, network, address)
+			}}
+			defer transport.CloseIdleConnections()
+			publisher, err := event.NewPublisher(server.URL, &http.Client{Transport: transport})
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked := 0
+			err = publisher.PublishWhile(t.Context(), newEvent(t), func(context.Context) error {
+				if asked++; connected.Load() != 1 {
+					t.Error("asked before there was a connection")
+				}
+				return may
+			})
+			if !errors.Is(err, may) || (may != nil && !errors.Is(err, event.ErrLater)) || asked != 1 {
+				t.Fatalf("got %v, asked %d times", err, asked)
+			}
+			transport.CloseIdleConnections()
+			server.Close()
+			if sent := whole.Load() == 1; sent != (may == nil) {
+				t.Fatalf("the event was sent: %t", sent)
+			}
+		})
+	}
 }

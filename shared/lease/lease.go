@@ -34,6 +34,9 @@ type Lease struct {
 	Key string
 	// Token grows with each acquisition of Key, also after Redis lost its data; a guarded write passes it along.
 	Token int64
+	// First says that Redis knows of no owner before this one: there was none for a week, or Redis lost its data, and
+	// then an owner may be at work who does not know yet that it lost the lease.
+	First bool
 }
 
 // New returns leases for owner, a name no other process has.
@@ -42,17 +45,19 @@ func New(client redis.Scripter, owner string) *Leases {
 		client: client, owner: owner,
 		acquire: redis.NewScript(`
 if redis.call('EXISTS', KEYS[1]) == 1 then
-  if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
+  if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return {0, 0} end
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  return tonumber(redis.call('HGET', KEYS[1], 'token'))
+  return {tonumber(redis.call('HGET', KEYS[1], 'token')), tonumber(redis.call('HGET', KEYS[1], 'first') or '0')}
 end
+local fence = redis.call('GET', KEYS[2])
+local first = fence and 0 or 1
 -- Not below the clock: a Redis that lost everything must not give out a former owner's token again.
 local t = redis.call('TIME')
-local token = math.max(tonumber(redis.call('GET', KEYS[2]) or '0') + 1, tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000))
+local token = math.max(tonumber(fence or '0') + 1, tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000))
 redis.call('SET', KEYS[2], string.format('%.0f', token), 'PX', ARGV[3])
-redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', string.format('%.0f', token))
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', string.format('%.0f', token), 'first', first)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return token`),
+return {token, first}`),
 		renew: redis.NewScript(`
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -66,14 +71,14 @@ return 1`),
 
 // Acquire takes the lease at key for ttl, or prolongs it when this owner has it. It returns ErrHeld when another has.
 func (l *Leases) Acquire(ctx context.Context, key string, ttl time.Duration) (Lease, error) {
-	token, err := l.acquire.Run(ctx, l.client, []string{key, key + ":fence"}, l.owner, ttl.Milliseconds(), fenceLife.Milliseconds()).Int64()
+	got, err := l.acquire.Run(ctx, l.client, []string{key, key + ":fence"}, l.owner, ttl.Milliseconds(), fenceLife.Milliseconds()).Int64Slice()
 	if err != nil {
 		return Lease{}, fmt.Errorf("acquire %s: %w", key, err)
 	}
-	if token == 0 {
+	if len(got) != 2 || got[0] == 0 {
 		return Lease{}, ErrHeld
 	}
-	return Lease{Key: key, Token: token}, nil
+	return Lease{Key: key, Token: got[0], First: got[1] == 1}, nil
 }
 
 // Renew prolongs the lease to ttl from now. It returns ErrLost when it is no longer ours.

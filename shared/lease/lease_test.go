@@ -205,3 +205,25 @@ func TestHoldEndsWhenTheLeaseIsLost(t *testing.T) {
 		t.Fatalf("got %v", context.Cause(own))
 	}
 }
+
+// First tells who must wait for a former owner that Redis forgot, also when it asks a second time.
+func TestFirst(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, _ func(time.Duration)) {
+		a := lease.New(client, "a")
+		for _, round := range []string{"empty", "flushed"} {
+			held := acquire(t, a, long)
+			if again := acquire(t, a, long); !held.First || !again.First {
+				t.Fatalf("%s: %+v, then %+v", round, held, again)
+			}
+			if err := a.Release(t.Context(), held); err != nil {
+				t.Fatal(err)
+			}
+			if next := acquire(t, lease.New(client, "b"), long); next.First {
+				t.Fatalf("%s: %+v after %+v", round, next, held)
+			}
+			if err := client.Del(t.Context(), key(), key()+":fence").Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
@@ -67,7 +66,7 @@ func (r *Relay) publishInOrder(ctx context.Context, entries []redis.XMessage, ow
 		}
 		e, err := decode(entry)
 		if err == nil {
-			err = r.publish(ctx, e, own.until())
+			err = r.publish(ctx, e, own)
 		}
 		if err != nil && !errors.Is(err, event.ErrRefused) && !errors.Is(err, errEntry) {
 			return done, fmt.Errorf("publish %s: %w", entry.ID, err)
@@ -82,10 +81,10 @@ func (r *Relay) publishInOrder(ctx context.Context, entries []redis.XMessage, ow
 	return done, nil
 }
 
-func (r *Relay) publish(ctx context.Context, e event.Event, until time.Time) error {
-	ctx, cancel := context.WithDeadline(ctx, until)
+func (r *Relay) publish(ctx context.Context, e event.Event, own *tenure) error {
+	ctx, cancel := context.WithDeadline(ctx, own.until())
 	defer cancel()
-	return r.publisher.Publish(ctx, e)
+	return r.publisher.PublishWhile(ctx, e, own.hold)
 }
 
 // bury keeps an event that the broker will never take where an operator finds it.

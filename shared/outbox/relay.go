@@ -25,6 +25,9 @@ const (
 	publishLife = leaseLife - 500*time.Millisecond
 	// holdEvery is how long, at most, events are published after another instance may have begun to.
 	holdEvery = 250 * time.Millisecond
+	// firstWait is how long a relay waits before it publishes when Redis knows of no relay before it: a former one that
+	// Redis forgot may still trust its lease, for holdEvery, and what it sent must have arrived.
+	firstWait = 2 * holdEvery
 	// pollEvery is how often an idle relay looks for what others left.
 	pollEvery = time.Second
 	// batch is how many entries one read takes; accountsAtOnce how many accounts are published in parallel.
@@ -38,9 +41,10 @@ const (
 	maxRetry   = 2 * time.Second
 )
 
-// Publisher sends one event to the broker; event.Publisher is one.
+// Publisher sends one event to the broker; event.Publisher is one. It asks holds right before it sends, and sends nothing
+// when that returns an error.
 type Publisher interface {
-	Publish(ctx context.Context, e event.Event) error
+	PublishWhile(ctx context.Context, e event.Event, holds func(context.Context) error) error
 }
 
 // Redis is what a Relay needs of a client.
@@ -178,7 +182,7 @@ func (r *Relay) drainDirty(ctx context.Context) []error {
 		wait.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			results[i] = r.drainLogged(ctx, shard)
+			results[i] = r.drainLogged(ctx, shard, slots)
 		})
 	}
 	wait.Wait()
@@ -194,16 +198,16 @@ func (r *Relay) drainDirty(ctx context.Context) []error {
 	return failed
 }
 
-func (r *Relay) drainLogged(ctx context.Context, shard int) error {
-	err := r.drain(ctx, shard)
+func (r *Relay) drainLogged(ctx context.Context, shard int, slots chan struct{}) error {
+	err := r.drain(ctx, shard, slots)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, lease.ErrHeld) {
 		r.logger.Warn("outbox: events wait", zap.Int("shard", shard), zap.Error(err))
 	}
 	return err
 }
 
-// drain publishes the shard's entries in order until it is empty.
-func (r *Relay) drain(ctx context.Context, shard int) error {
+// drain publishes the shard's entries in order until it is empty. It is called with one of slots taken, and returns so.
+func (r *Relay) drain(ctx context.Context, shard int, slots chan struct{}) error {
 	key := store.OutboxKey(shard)
 	if n, err := r.client.XLen(ctx, key).Result(); err != nil || n == 0 {
 		return err
@@ -222,6 +226,12 @@ func (r *Relay) drain(ctx context.Context, shard int) error {
 			r.logger.Warn("outbox: lease not released", zap.Error(err))
 		}
 	}()
+	if held.First {
+		// Not cut short when ctx ends: the release would let the next relay begin in the middle of it.
+		<-slots
+		<-time.After(firstWait)
+		slots <- struct{}{}
+	}
 	for {
 		entries, err := r.client.XRangeN(ctx, key, "-", "+", batch).Result()
 		if err != nil {

@@ -34,11 +34,14 @@ type sink struct {
 	refuse func(ctx context.Context, e event.Event) error
 }
 
-func (s *sink) Publish(ctx context.Context, e event.Event) error {
+func (s *sink) PublishWhile(ctx context.Context, e event.Event, holds func(context.Context) error) error {
 	if s.refuse != nil {
 		if err := s.refuse(ctx, e); err != nil {
 			return err
 		}
+	}
+	if err := holds(ctx); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -439,7 +442,10 @@ func TestFlushedRedisEndsTheBatch(t *testing.T) {
 		put(t, client, "ACC001", id)
 	}
 	to := &sink{}
-	to.refuse = func(context.Context, event.Event) error {
+	to.refuse = func(_ context.Context, e event.Event) error {
+		if e.ID() == "e0" {
+			return nil
+		}
 		if err := client.Del(t.Context(), store.OutboxLeaseKey(store.Shard("ACC001"))).Err(); err != nil {
 			t.Error(err)
 		}

@@ -20,8 +20,9 @@ type tenure struct {
 	lost    error
 }
 
-// hold returns nil if the shard is still this instance's: it is asked before each event, and asks Redis when the last
-// answer is older than holdEvery. Once lost it stays lost.
+// hold returns nil if the shard is still this instance's: it is asked before each event, and once more right before the
+// event is sent, so that a pause in between is noticed. It asks Redis when the last answer is older than holdEvery. Once
+// lost it stays lost.
 func (t *tenure) hold(ctx context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
