@@ -53,6 +53,10 @@ func (s *System) environ() map[string]string {
 		// One machine, one process: nobody else needs time to notice that a function is going.
 		"DRAIN_QUIET_PERIOD": "20ms", "STOP_TIMEOUT": "2s",
 	}
+	if s.config.RedisURL == "" {
+		// The embedded Redis is slower than a real one, and can't be away.
+		environ["REDIS_TIMEOUT"], environ["INTENT_LEASE"] = "2s", "20s"
+	}
 	if s.ready.Emulator != "" {
 		environ["ALPACA_TRADING_URL"], environ["ALPACA_DATA_URL"] = s.ready.Emulator, s.ready.Emulator
 	}

@@ -47,10 +47,11 @@ func TestReadOrders(t *testing.T) {
 		}
 	}
 	for _, path := range []string{
-		theirs.ID, nobody, "nonsense", "..%2faccount", "by-client-order-id/theirs", "by-client-order-id/%00", "by-client-order-id/" + strings.Repeat("x", 129),
+		theirs.ID, nobody, "nonsense", "by-client-order-id/theirs", "by-client-order-id/%00", "by-client-order-id/" + strings.Repeat("x", 129),
 	} {
 		s.mustFail(s.get("/api/v1/orders/"+path), problem.OrderNotFound)
 	}
+	s.mustFail(s.get("/api/v1/orders/..%2faccount"), problem.EndpointNotFound)
 	s.venue.fail(read, status(503, "no"), status(503, "no"))
 	s.mustFail(s.get("/api/v1/orders/"+mine.ID), problem.UpstreamFailed)
 }

@@ -40,7 +40,9 @@ type Limits struct {
 	rates  func(scope, subject string) (Rate, bool)
 	clock  clock.Clock
 	logger *zap.Logger
-	away   atomic.Int64 // Unix nanoseconds until which Redis is not asked
+	// patience is what a request waits for its limit.
+	patience time.Duration
+	away     atomic.Int64 // Unix nanoseconds until which Redis is not asked
 
 	mu       sync.Mutex
 	subjects map[subjectKey]*lease
@@ -62,9 +64,25 @@ type lease struct {
 	used    time.Time
 }
 
-// NewLimits returns limits with the rate that rates has for a scope and subject; it is asked for every request.
-func NewLimits(bucket *Bucket, rates func(scope, subject string) (Rate, bool), clk clock.Clock, logger *zap.Logger) *Limits {
-	return &Limits{bucket: bucket, rates: rates, clock: clk, logger: logger, subjects: make(map[subjectKey]*lease)}
+// LimitsConfig is what Limits need. All fields but Patience are required.
+type LimitsConfig struct {
+	// Rates has the rate of a scope and subject; it is asked for every request.
+	Rates  func(scope, subject string) (Rate, bool)
+	Clock  clock.Clock
+	Logger *zap.Logger
+	// Patience is what a request waits for its limit; 0 is 40 ms.
+	Patience time.Duration
+}
+
+// NewLimits returns limits on the buckets.
+func NewLimits(bucket *Bucket, config LimitsConfig) *Limits {
+	if config.Patience == 0 {
+		config.Patience = leaseTimeout
+	}
+	return &Limits{
+		bucket: bucket, rates: config.Rates, clock: config.Clock, logger: config.Logger, patience: config.Patience,
+		subjects: make(map[subjectKey]*lease),
+	}
 }
 
 // Take takes one token of scope for subject.
@@ -89,7 +107,7 @@ func (l *Limits) Take(ctx context.Context, scope, subject string) (serve.Decisio
 	if now.UnixNano() < l.away.Load() {
 		return held.fallback(rate, now), nil
 	}
-	asked, cancel := context.WithTimeout(ctx, leaseTimeout)
+	asked, cancel := context.WithTimeout(ctx, l.patience)
 	defer cancel()
 	grant, err := l.bucket.Lease(asked, store.BucketKey(subject, scope), rate, rate.in(leaseSpan))
 	if err != nil {

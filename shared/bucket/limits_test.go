@@ -19,6 +19,9 @@ import (
 
 const scope = "quotes"
 
+// patience is a busy machine's: no test is about a Redis that is merely slow.
+const patience = 20 * time.Second
+
 // instance is one process's limits with a clock that moves together with its Redis.
 type instance struct {
 	*bucket.Limits
@@ -29,7 +32,11 @@ type instance struct {
 func newInstance(client redis.UniversalClient, rate bucket.Rate) *instance {
 	counter, clk := new(commands), clock.NewFake(time.Date(2026, 11, 23, 14, 30, 0, 0, time.UTC))
 	client.AddHook(counter)
-	return &instance{bucket.NewLimits(bucket.New(client), func(name, _ string) (bucket.Rate, bool) { return rate, name == scope }, clk, zap.NewNop()), clk, counter}
+	limits := bucket.NewLimits(bucket.New(client), bucket.LimitsConfig{
+		Rates: func(name, _ string) (bucket.Rate, bool) { return rate, name == scope },
+		Clock: clk, Logger: zap.NewNop(), Patience: patience,
+	})
+	return &instance{limits, clk, counter}
 }
 
 func (i *instance) take(t testing.TB) serve.Decision {

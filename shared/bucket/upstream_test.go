@@ -47,6 +47,7 @@ func newBudget(t *testing.T, client redis.Scripter, allowed bucket.Allowance) *b
 	clk := clock.NewFake(time.Date(2026, 11, 23, 14, 30, 0, 0, time.UTC))
 	return &budget{bucket.NewUpstream(client, bucket.UpstreamConfig{
 		Allowance: func(string, string) bucket.Allowance { return allowed }, Lateness: 4 * time.Second, Clock: clk, Logger: zap.NewNop(),
+		Patience: patience,
 	}), t, clk}
 }
 

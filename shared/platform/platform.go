@@ -114,7 +114,7 @@ func New(cfg Config, d Dependencies) (*Platform, error) {
 	}
 	p.Accounts = vault.NewFile(cfg.AccountsFile, d.Clock, d.Logger)
 	p.Bucket = bucket.New(p.Redis)
-	p.limits = bucket.NewLimits(p.Bucket, p.rate, d.Clock, d.Logger)
+	p.limits = bucket.NewLimits(p.Bucket, bucket.LimitsConfig{Rates: p.rate, Clock: d.Clock, Logger: d.Logger})
 	p.Leases = lease.New(p.Redis, ulid.Make().String())
 	p.Hours, err = hours.New(hours.Config{Source: marketClock{p}, Redis: p.Redis, Clock: d.Clock, Logger: d.Logger})
 	if err != nil {

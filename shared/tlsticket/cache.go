@@ -32,8 +32,8 @@ const (
 	local = 1
 	// shared is how many of a host are in Redis.
 	shared = 8
-	// budget is what Prefetch may take, shareTimeout what sharing may.
-	budget       = 5 * time.Millisecond
+	// patience is what Prefetch may take, shareTimeout what sharing may.
+	patience     = 5 * time.Millisecond
 	shareTimeout = 250 * time.Millisecond
 	minSecret    = 32
 )
@@ -52,6 +52,8 @@ type Config struct {
 	// system's. A session is used only where both are the same.
 	ALPN  []string
 	Roots string
+	// Patience is what Prefetch may take for all hosts together; 0 is 5 ms: a start must not wait for a slow Redis.
+	Patience time.Duration
 }
 
 // Cache is a tls.ClientSessionCache. It may be used concurrently.
@@ -73,6 +75,9 @@ var _ tls.ClientSessionCache = (*Cache)(nil)
 func New(cfg Config) (*Cache, error) {
 	if len(cfg.Secret) < minSecret {
 		return nil, ErrSecret
+	}
+	if cfg.Patience == 0 {
+		cfg.Patience = patience
 	}
 	key, err := hkdf.Key(sha256.New, []byte(cfg.Secret), nil, "opitios-alpaca tls sessions 1", 32)
 	if err != nil {
@@ -187,14 +192,14 @@ func (c *Cache) share(ctx context.Context, identity string, session *tls.ClientS
 	if err != nil {
 		return // a session that can't be shared costs nothing
 	}
-	ctx, cancel := context.WithTimeout(ctx, shareTimeout)
+	ctx, cancel := context.WithTimeout(ctx, max(shareTimeout, c.config.Patience))
 	defer cancel()
 	_ = c.put.Run(ctx, c.config.Redis, []string{redisKey(identity)}, sealed, shared, life.Milliseconds()).Err() // without Redis: the same
 }
 
 // Prefetch takes one session of each host from Redis, if it is there within a few milliseconds. It returns how many.
 func (c *Cache) Prefetch(ctx context.Context) int {
-	ctx, cancel := context.WithTimeout(ctx, budget)
+	ctx, cancel := context.WithTimeout(ctx, c.config.Patience)
 	defer cancel()
 	var found int
 	for host := range c.config.Ports {

@@ -26,7 +26,10 @@ const host = "example.com"
 
 func newCache(t testing.TB, client redis.Scripter, change func(*tlsticket.Config)) *tlsticket.Cache {
 	t.Helper()
-	cfg := tlsticket.Config{Redis: client, Secret: secret, Ports: map[string]string{host: "443"}, ALPN: []string{"http/1.1"}, Roots: "test"}
+	cfg := tlsticket.Config{
+		Redis: client, Secret: secret, Ports: map[string]string{host: "443"}, ALPN: []string{"http/1.1"}, Roots: "test",
+		Patience: 20 * time.Second, // a busy machine's
+	}
 	if change != nil {
 		change(&cfg)
 	}
