@@ -48,7 +48,7 @@ func (w *Watch) Stops(accountID string, exit bool) (State, bool) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	for _, scope := range []string{All, accountID} {
-		if state := w.known[scope]; state.Engaged && !(exit && state.AllowCloses) {
+		if state := w.known[scope]; state.Engaged && (!exit || !state.AllowCloses) {
 			return state, true
 		}
 	}
