@@ -22,8 +22,10 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/auth"
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
 	"github.com/opitios-ai/alpaca-knative/shared/config"
+	"github.com/opitios-ai/alpaca-knative/shared/outbox"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
+	"github.com/opitios-ai/alpaca-knative/shared/store"
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
 )
 
@@ -262,13 +264,19 @@ func (s *System) drainStreams(ctx context.Context) error {
 	return nil
 }
 
-// settle gives the events under way a moment to arrive while every function still takes them.
+// settle gives the events under way, in the outbox and in the broker, a moment to arrive while every function still
+// takes them.
 func (s *System) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	for s.broker.Stats().Pending > 0 {
+	redis, err := store.Open(s.ready.Redis, store.Options{})
+	if err != nil {
+		return err
+	}
+	defer redis.Close() //nolint:errcheck // it was only read from
+	for s.broker.Stats().Pending > 0 || outbox.Waiting(ctx, redis) > 0 {
 		select {
 		case <-ctx.Done():
 			return nil // what is left is retried, dead-lettered or reported by the broker's own stop

@@ -20,6 +20,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
 )
 
@@ -29,7 +30,7 @@ type emulated struct {
 	emulator *emulator.Emulator
 }
 
-func startEmulated(t testing.TB, options ...option) *emulated {
+func startEmulated(t *testing.T, options ...option) *emulated {
 	t.Helper()
 	e, err := emulator.New(emulator.Config{
 		Accounts: []emulator.Account{{KeyID: "PK1", SecretKey: "s1"}, {KeyID: "PK2", SecretKey: "s2"}},
@@ -52,7 +53,12 @@ func startEmulated(t testing.TB, options ...option) *emulated {
 		c.AccountsFile = twoAccounts(t)
 		c.UpstreamTimeout = 30 * time.Second // the emulator works out a chain's greeks, and the machine may be busy
 	}}, options...)
-	return &emulated{bench: b.startFunction(options...), emulator: e}
+	started := &emulated{bench: b.startFunction(options...), emulator: e}
+	// Until the emulator's clock is read the exchange's calendar decides, and how long things are kept depends on it.
+	storetest.Eventually(t, "the emulator's market counts as open", func() bool {
+		return started.object("/api/v1/market/status")["stocks"] == "open"
+	})
+	return started
 }
 
 func twoAccounts(t testing.TB) string {

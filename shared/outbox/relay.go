@@ -146,24 +146,15 @@ func (r *Relay) findLogged(ctx context.Context) {
 // find marks every shard that has entries, in one pipeline. Where a part of a cluster is away the rest is marked all the
 // same.
 func (r *Relay) find(ctx context.Context) error {
-	lengths := make([]*redis.IntCmd, store.Shards)
-	_, err := r.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for shard := range lengths {
-			lengths[shard] = pipe.XLen(ctx, store.OutboxKey(shard))
-		}
-		return nil
-	})
+	lengths, err := lengths(ctx, r.client)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for shard, length := range lengths {
-		if length.Val() > 0 {
+		if length > 0 {
 			r.dirty[shard] = true
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("look for events: %w", err)
-	}
-	return nil
+	return err
 }
 
 // drainDirty drains the marked shards and returns why some are not empty; those stay marked.
