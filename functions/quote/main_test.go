@@ -16,7 +16,6 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/functions/quote"
@@ -25,13 +24,11 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
 	"github.com/opitios-ai/alpaca-knative/shared/config"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
+	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
 )
 
-func TestMain(m *testing.M) {
-	// While Redis is away its client tries once a second; it looks whether it was closed after the pause.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
-}
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 const secret = "0123456789abcdef0123456789abcdef"
 

@@ -14,14 +14,14 @@ import (
 	"time"
 
 	"github.com/MicahParks/jwkset"
-	"go.uber.org/goleak"
 
 	"github.com/opitios-ai/alpaca-knative/shared/auth"
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
+	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 const (
 	secret  = "0123456789abcdef0123456789abcdef"

@@ -4,7 +4,7 @@ package e2e
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { storetest.Main(m) }
