@@ -90,7 +90,7 @@ manifests: $(KUSTOMIZE) $(KUBECONFORM) ## Build every overlay of knative/ and va
 	    -schema-location 'knative/schemas/{{ .ResourceKind }}-{{ .Group }}-{{ .ResourceAPIVersion }}.json' || exit 1; done
 
 .PHONY: cluster
-cluster: ## Bring up a real Kubernetes with Knative on this machine (Linux, root; half an hour the first time, then minutes)
+cluster: ## Bring up a real Kubernetes with Knative on this machine (Linux, root; a quarter of an hour the first time, then a minute or two)
 	@cd test/cluster && go run ./cmd/cluster -state $(STATE) up
 
 .PHONY: deploy

@@ -26,25 +26,25 @@ func programs() []program {
 	return []program{
 		{
 			module: "kube", output: "kube", packages: []string{"."}, link: kubernetesLink(),
-			what: "Kubernetes " + kubernetesVersion + ": six programs in one executable (7 min)",
+			what: "Kubernetes " + kubernetesVersion + ": six programs in one executable (4 min)",
 		},
 		{
-			module: "knative", output: "serving/", what: "Knative Serving " + knativeVersion + " (3 min)",
+			module: "knative", output: "serving/", what: "Knative Serving " + knativeVersion + " (2 min)",
 			packages: []string{
 				serving + "activator", serving + "autoscaler", serving + "controller", serving + "queue", serving + "webhook",
 			},
 		},
 		{
-			module: "knative", output: "eventing/", what: "Knative Eventing " + knativeVersion + " (1 min)",
+			module: "knative", output: "eventing/", what: "Knative Eventing " + knativeVersion + " (30 s)",
 			packages: []string{
 				eventing + "broker/filter", eventing + "broker/ingress", eventing + "controller", eventing + "in_memory/channel_controller",
 				eventing + "in_memory/channel_dispatcher", eventing + "mtchannel_broker", eventing + "mtping", eventing + "webhook",
 			},
 		},
-		{module: "dns", output: "coredns", packages: []string{"."}, what: "CoreDNS (2 min)"},
+		{module: "dns", output: "coredns", packages: []string{"."}, what: "CoreDNS (40 s)"},
 		{
 			module: "traefik", output: "traefik", packages: []string{"github.com/traefik/traefik/v3/cmd/traefik"},
-			what: "Traefik (6 min)",
+			what: "Traefik (3 min)",
 		},
 		{module: "pause", output: "pause", packages: []string{"."}, what: "the pods' pause program"},
 	}

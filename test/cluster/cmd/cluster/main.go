@@ -20,7 +20,7 @@ func main() {
 	}
 }
 
-var errVerb = errors.New("want build, up, down, purge, import FILE... or supervise")
+var errVerb = errors.New("want, after the options, build, up, down, purge, import FILE... or supervise")
 
 func run(arguments []string) error {
 	flags := flag.NewFlagSet("cluster", flag.ContinueOnError)
@@ -28,6 +28,9 @@ func run(arguments []string) error {
 	source := flags.String("source", ".", "the folder test/cluster of the repository")
 	if err := flags.Parse(arguments); err != nil {
 		return err
+	}
+	if flags.NArg() > 1 && flags.Arg(0) != "import" { // an option behind the verb would be left unread
+		return errVerb
 	}
 	l, err := lab.New(*state, *source, os.Stdout)
 	if err != nil {
