@@ -35,6 +35,7 @@ type DryRun struct {
 
 // dryRun does every check that placing p would do, and fails as it would.
 func (f *Function) dryRun(ctx context.Context, answer http.Header, p *placement) (any, error) {
+	p.dry = true
 	f.appraise(ctx, p)
 	found, err := f.find(ctx, p, f.intents.Peek)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/bucket"
+	"github.com/opitios-ai/alpaca-knative/shared/ceiling"
 	"github.com/opitios-ai/alpaca-knative/shared/intent"
 	"github.com/opitios-ai/alpaca-knative/shared/order"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
@@ -48,7 +49,11 @@ func (f *Function) Sweep(ctx context.Context) error { return f.sweep(ctx) }
 func (f *Function) UseRedis(client store.Client) {
 	f.intents = intent.NewStore(client, f.intentConfig())
 	f.Bucket = bucket.New(client)
+	f.ceilings.book = ceiling.New(client, ceiling.Config{})
 }
+
+// CountOrders keeps the book of all accounts' orders once, as Start does every second.
+func (f *Function) CountOrders(ctx context.Context) error { return f.countOrders(ctx) }
 
 // RefreshKillSwitches reads the switches at once, as the watch does all the time.
 func (f *Function) RefreshKillSwitches(ctx context.Context) error { return f.kill.Refresh(ctx) }

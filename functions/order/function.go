@@ -72,6 +72,7 @@ type Function struct {
 
 	kill     *killswitch.Watch
 	ledger   *ledger
+	ceilings *ceilings
 	prices   *prices
 	refusals *prometheus.CounterVec
 }
@@ -90,6 +91,7 @@ func New(cfg Config, d platform.Dependencies) (*Function, error) {
 	}
 	f.kill = killswitch.NewWatch(killswitch.NewStore(base.Redis), d.Logger, d.Registerer)
 	f.ledger, f.prices = newLedger(base), newPrices(base, cfg.RedisTimeout)
+	f.ceilings = newCeilings(base, &cfg, d.Registerer)
 	f.refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "risk_refusals_total", Help: "Orders that a risk control refused, or that it could not check.",
 	}, []string{"control"})
@@ -111,6 +113,7 @@ func (f *Function) Start(ctx context.Context) error {
 	}
 	f.Go(f.kill.Run)
 	f.Go(f.sweepRegularly)
+	f.Go(f.keepCeilings)
 	return nil
 }
 

@@ -42,6 +42,9 @@ type placement struct {
 	// risk is nil for what the risk controls don't apply to.
 	risk      *appraisal
 	paidUntil time.Time
+	// granted says that the order counts under the ceilings over all accounts; checked that this instance found nothing
+	// against it; dry that it is not to be placed.
+	granted, checked, dry bool
 	// given says that the caller chose the client order ID, or an event did.
 	given bool
 	// causation is the ID of the request or event that asks for the order.
@@ -167,8 +170,9 @@ func (f *Function) begin(ctx context.Context, p *placement, token int64) (order.
 	refused, turnedAway := isRisk(err)
 	switch {
 	case turnedAway:
-		return order.Order{}, f.turnAway(ctx, p, token, refused)
+		return f.turnAway(ctx, p, token, refused)
 	case err == nil:
+		p.checked = true
 		return f.submit(ctx, p, token)
 	case unprepared(err) && p.repeatable(), errors.Is(err, errNotHeld):
 		return f.confirm(ctx, p, token, err)
@@ -201,6 +205,7 @@ func (f *Function) conclude(ctx context.Context, p *placement, token int64, plac
 	case rejection(err):
 		return order.Order{}, f.reject(ctx, p, token, alpaca.Problem(err))
 	default: // certainly not taken: a repeat starts anew
+		f.giveBack(p, true)
 		f.forget(ctx, p, token)
 		f.observe(p, "unavailable")
 		return order.Order{}, alpaca.Problem(err).With("client_order_id", p.request.ClientOrderID)

@@ -30,6 +30,9 @@ func (f *Function) resume(ctx context.Context, p *placement, token int64) (order
 	if err := f.prepare(ctx, p, token); err != nil {
 		return f.confirm(ctx, p, token, err)
 	}
+	if err := f.recheck(ctx, p); err != nil {
+		return f.unknown(ctx, p, token, err)
+	}
 	placed, err := f.send(ctx, p)
 	switch {
 	case err == nil:
@@ -43,6 +46,20 @@ func (f *Function) resume(ctx context.Context, p *placement, token int64) (order
 	}
 	// Also when this submit certainly did not arrive: the first one may still be on its way.
 	return f.unknown(ctx, p, token, err)
+}
+
+// recheck applies the risk controls to an order that another owner left behind, perhaps before it had checked them. What
+// they refuse now is not settled: the former owner's submit may still be on its way. The sweeper forgets the intent when
+// Alpaca does not have the order, and a repeat is refused for good then.
+func (f *Function) recheck(ctx context.Context, p *placement) error {
+	if p.checked {
+		return nil
+	}
+	if err := f.checkRisk(ctx, p); err != nil {
+		return err
+	}
+	p.checked = true
+	return nil
 }
 
 // errNotHeld: the intent could not be held, by the loss of its lease or of Redis.

@@ -15,6 +15,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/event"
 	"github.com/opitios-ai/alpaca-knative/shared/intent"
 	"github.com/opitios-ai/alpaca-knative/shared/killswitch"
+	"github.com/opitios-ai/alpaca-knative/shared/order"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/risk"
 )
@@ -53,7 +54,7 @@ func (f *Function) newAppraisal(ctx context.Context, p *placement) *appraisal {
 		controls: &f.Controls.Of(p.account.ID).Risk,
 		order:    risk.OrderOf(&p.request, p.assetClass == event.AssetClassUSOption, p.assetClass == event.AssetClassCrypto),
 	}
-	if a.controls.NeedsPrice(&a.order) && a.order.Symbol != "" {
+	if (a.controls.NeedsPrice(&a.order) || f.Controls.Ceilings().NeedsPrice(&a.order)) && a.order.Symbol != "" {
 		a.price = f.prices.look(ctx, p.assetClass, a.order.Symbol)
 	}
 	return a
@@ -138,7 +139,7 @@ func (f *Function) checkRisk(ctx context.Context, p *placement) error {
 	if a.state.Known && a.state.Age > staleAfter/2 {
 		f.ledger.refreshLater(p.account)
 	}
-	return nil
+	return f.checkCeilings(ctx, p)
 }
 
 // unknownSymbol reports that Alpaca has no such symbol: that, and not a control, is what is wrong with an order without a
@@ -189,9 +190,7 @@ func (e *riskError) Unwrap() error { return e.why }
 
 // refused counts a refusal and words it: RISK_LIMIT for an order over a limit, 503 for one that can't be checked now.
 func (f *Function) refused(p *placement, refusal *risk.Refusal) error {
-	f.refusals.WithLabelValues(refusal.Control).Inc()
-	f.Logger.Info("order refused by a risk control", zap.String("account_id", p.account.ID), zap.String("control", refusal.Control),
-		zap.String("client_order_id", p.request.ClientOrderID), zap.String("symbol", p.request.Symbol), zap.String("reason", refusal.Message))
+	f.countRefusal(p, refusal)
 	if refusal.Unknown {
 		return &riskError{refusal: refusal, why: problem.Unavailable.New("the risk control %s can't be checked right now: %s", refusal.Control, refusal.Message).
 			With("control", refusal.Control).After(retrySoon)}
@@ -203,6 +202,12 @@ func (f *Function) refused(p *placement, refusal *risk.Refusal) error {
 	return &riskError{refusal: refusal, why: why}
 }
 
+func (f *Function) countRefusal(p *placement, refusal *risk.Refusal) {
+	f.refusals.WithLabelValues(refusal.Control).Inc()
+	f.Logger.Info("order refused by a risk control", zap.String("account_id", p.account.ID), zap.String("control", refusal.Control),
+		zap.String("client_order_id", p.request.ClientOrderID), zap.String("symbol", p.request.Symbol), zap.String("reason", refusal.Message))
+}
+
 // killed words the refusal of a kill switch.
 func (f *Function) killed(p *placement, state killswitch.State) *problem.Error {
 	f.refusals.WithLabelValues(risk.KillSwitch).Inc()
@@ -212,18 +217,28 @@ func (f *Function) killed(p *placement, state killswitch.State) *problem.Error {
 }
 
 // turnAway ends an order that a control refused. A refusal over a limit is the order's last word, told by its events; one
-// that may go better later leaves nothing behind.
-func (f *Function) turnAway(ctx context.Context, p *placement, token int64, refused *riskError) error {
-	if err := f.Upstream.Refund(ctx, p.account.ID, alpaca.APITrading, p.spent.At); err != nil {
+// that may go better later leaves nothing behind. Like a refusal of Alpaca's, the last word of an order that can be a repeat
+// is looked up first: Redis may have lost the intent of an order that is at Alpaca, and that counts against its own repeat.
+func (f *Function) turnAway(ctx context.Context, p *placement, token int64, refused *riskError) (order.Order, error) {
+	final := refused.refusal != nil && !refused.refusal.Unknown
+	if final && p.repeatable() {
+		found, err := f.lookup(alpaca.Prepaid(context.WithoutCancel(ctx), p.spent, p.paidUntil), p)
+		if err == nil {
+			return f.adopt(ctx, p, token, found)
+		}
+		if !errors.Is(err, alpaca.ErrNotFound) {
+			return f.unknown(ctx, p, token, err)
+		}
+	} else if err := f.Upstream.Refund(ctx, p.account.ID, alpaca.APITrading, p.spent.At); err != nil {
 		f.Logger.Debug("request not refunded", zap.Error(err))
 	}
-	if refused.refusal == nil || refused.refusal.Unknown {
+	if !final {
 		f.forget(ctx, p, token)
 		f.observe(p, "refused")
-		return refused.why.With("client_order_id", p.request.ClientOrderID)
+		return order.Order{}, refused.why.With("client_order_id", p.request.ClientOrderID)
 	}
 	p.breachID, p.breach = f.breached(p, refused.why)
-	return f.reject(ctx, p, token, refused.why)
+	return order.Order{}, f.reject(ctx, p, token, refused.why)
 }
 
 // breached is the event of an order that a control refused, for those who watch over the accounts.

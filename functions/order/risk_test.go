@@ -30,11 +30,12 @@ type guarded struct {
 	written time.Time
 }
 
-func newGuarded(t *testing.T, client redis.UniversalClient, controls string) *guarded {
+func newGuarded(t *testing.T, client redis.UniversalClient, controls string, options ...option) *guarded {
 	t.Helper()
 	g := &guarded{path: filepath.Join(t.TempDir(), "controls.json"), written: opening()}
 	g.write(t, controls)
-	g.stage = newStage(t, client, func(c *orderfn.Config) { c.ControlsFile, c.MinCash = g.path, 5000 })
+	options = append(options, func(c *orderfn.Config) { c.ControlsFile, c.MinCash = g.path, 5000 })
+	g.stage = newStage(t, client, options...)
 	if err := g.function.Controls.Load(); err != nil {
 		t.Fatal(err)
 	}

@@ -49,6 +49,9 @@ func (f *Function) acknowledge(ctx context.Context, p *placement, token int64, p
 	// The trade-update source makes the same event, with the same ID, when it is first to hear of the order.
 	f.settle(ctx, p, token, intent.Acknowledged, native, placed.ID+":accepted", event.TypeOrderAccepted, changed)
 	p.orderID = placed.ID
+	if alpaca.Terminal(placed.Status) {
+		f.giveBack(p, false)
+	}
 	f.observe(p, "accepted")
 	return native, nil
 }
@@ -65,6 +68,7 @@ func (f *Function) reject(ctx context.Context, p *placement, token int64, why *p
 	}
 	stored := refusal{Code: why.Kind.Code(), Status: why.Kind.Status(), Message: why.Message, Details: why.Details}
 	f.settle(ctx, p, token, intent.Rejected, stored, p.request.ClientOrderID+":rejected", event.TypeOrderRejected, changed)
+	f.giveBack(p, true)
 	f.observe(p, "rejected")
 	return &refusalError{why}
 }

@@ -50,6 +50,7 @@ type Account struct {
 
 // Set is what one state of the file says. It does not change.
 type Set struct {
+	ceilings risk.Ceilings
 	defaults *Account
 	accounts map[string]*Account
 }
@@ -62,11 +63,15 @@ func (s *Set) Of(accountID string) *Account {
 	return s.defaults
 }
 
+// Ceilings returns what holds for all accounts together; it must not be changed.
+func (s *Set) Ceilings() *risk.Ceilings { return &s.ceilings }
+
 // document is the file. Each account's entry is laid over the defaults: what it leaves out stays, null turns a control
 // off.
 type document struct {
-	Defaults json.RawMessage            `json:"defaults"`
-	Accounts map[string]json.RawMessage `json:"accounts"`
+	Defaults    json.RawMessage            `json:"defaults"`
+	Accounts    map[string]json.RawMessage `json:"accounts"`
+	AllAccounts risk.Ceilings              `json:"all_accounts"`
 }
 
 // Parse reads the file's content; an unknown field is an error, because a misspelt limit would not be kept.
@@ -80,7 +85,10 @@ func Parse(content []byte, minCash int) (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: defaults: %w", ErrFile, err)
 	}
-	set := &Set{defaults: defaults, accounts: make(map[string]*Account, len(d.Accounts))}
+	if err := d.AllAccounts.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: all_accounts.%w", ErrFile, err)
+	}
+	set := &Set{ceilings: d.AllAccounts, defaults: defaults, accounts: make(map[string]*Account, len(d.Accounts))}
 	for id, own := range d.Accounts {
 		account, err := overlay(minCash, d.Defaults, own)
 		if err != nil {

@@ -37,6 +37,21 @@ func TestAccountsAreLaidOverTheDefaults(t *testing.T) {
 	}
 }
 
+func TestCeilingsOverAllAccounts(t *testing.T) {
+	t.Parallel()
+	set, err := controls.Parse([]byte(`{"all_accounts":{"max_open_orders":0,"max_open_value":"1.5","window":"2s","max_window_orders":9}}`), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := set.Ceilings()
+	if !c.Any() || !c.NeedsValue() || *c.MaxOpenOrders != 0 || c.MaxOpenValue.String() != "1.5" || c.Window.Duration != 2*time.Second || *c.MaxWindowOrders != 9 {
+		t.Errorf("%+v", c)
+	}
+	if none, err := controls.Parse([]byte(`{}`), 0); err != nil || none.Ceilings().Any() {
+		t.Errorf("%+v, %v", none, err)
+	}
+}
+
 func TestBadFilesAreRefused(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]string{
@@ -44,7 +59,10 @@ func TestBadFilesAreRefused(t *testing.T) {
 		`{"defaults":{"risk":{"min_cash":-1}}}`: "risk.min_cash", `{"accounts":{"x":{"risk":{"max_repeats":2}}}}`: `accounts["x"]: risk.max_repeats`,
 		`{"defaults":{"limits":{"orders_per_minute":-1}}}`: "limits.orders_per_minute", `{"defaults":{"risk":{"sessions":["night"]}}}`: "risk.sessions",
 		`{"defaults":{"risk":{"restricted_symbols":["gme"]}}}`: "risk.restricted_symbols[0]", `{"defaults":{"risk":{"repeat_window":"2h"}}}`: "risk.repeat_window",
-		`{"defaults":{"risk":{"max_open_orders":-1}}}`: "risk.max_open_orders",
+		`{"defaults":{"risk":{"max_open_orders":-1}}}`: "risk.max_open_orders", `{"all_accounts":{"max_open_valu":1}}`: "unknown field",
+		`{"all_accounts":{"max_open_value":-1}}`: "all_accounts.max_open_value", `{"all_accounts":{"max_daily_value":1e14}}`: "all_accounts.max_daily_value",
+		`{"all_accounts":{"max_open_orders":-1}}`: "all_accounts.max_open_orders", `{"all_accounts":{"window":"1s"}}`: "all_accounts.window",
+		`{"all_accounts":{"max_window_orders":1}}`: "all_accounts.window", `{"all_accounts":{"window":"2m","max_window_value":1}}`: "all_accounts.window",
 	} {
 		if _, err := controls.Parse([]byte(content), 0); !errors.Is(err, controls.ErrFile) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", content, err, want)

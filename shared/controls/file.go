@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
+	"github.com/opitios-ai/alpaca-knative/shared/risk"
 )
 
 const (
@@ -63,6 +64,12 @@ func (f *File) Load() error {
 func (f *File) Of(accountID string) *Account {
 	f.refresh()
 	return f.current.Load().Of(accountID)
+}
+
+// Ceilings returns what holds for all accounts together now; it must not be changed.
+func (f *File) Ceilings() *risk.Ceilings {
+	f.refresh()
+	return f.current.Load().Ceilings()
 }
 
 // Changed is when the file that holds was last changed; zero without a file.

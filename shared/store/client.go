@@ -19,6 +19,7 @@ type Client interface {
 	SetArgs(ctx context.Context, key string, value any, a redis.SetArgs) *redis.StatusCmd
 	Exists(ctx context.Context, keys ...string) *redis.IntCmd
 	HMGet(ctx context.Context, key string, fields ...string) *redis.SliceCmd
+	HScan(ctx context.Context, key string, cursor uint64, match string, count int64) *redis.ScanCmd
 	ZRangeArgs(ctx context.Context, z redis.ZRangeArgs) *redis.StringSliceCmd
 	ZRem(ctx context.Context, key string, members ...any) *redis.IntCmd
 	ZScore(ctx context.Context, key, member string) *redis.FloatCmd

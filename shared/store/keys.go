@@ -153,6 +153,20 @@ func InterestVersionsKey() string { return "interest:{feed}:versions" }
 // InterestKey holds the topics that the clients of an instance watch: a set.
 func InterestKey(instance string) string { return "interest:{feed}:of:" + instance }
 
+// The keys of the ceilings over all accounts. All of them share a slot.
+
+// CeilingsKey is what the orders of all accounts add up to: a hash (shared/ceiling).
+func CeilingsKey() string { return "ceilings:{all}" }
+
+// CeilingsOrdersKey holds every order that counts as open: a hash.
+func CeilingsOrdersKey() string { return "ceilings:{all}:orders" }
+
+// CeilingsWindowKey holds when the last orders were let through, and what they are worth: a list.
+func CeilingsWindowKey() string { return "ceilings:{all}:window" }
+
+// CeilingsLeaseKey is the lease on comparing the orders with Alpaca: a hash.
+func CeilingsLeaseKey() string { return "lease-ceilings:{all}" }
+
 // Keys that belong to nobody in particular.
 
 // RevokedTokenKey marks a token, by its jti, as revoked: a string that lives as long as the token.

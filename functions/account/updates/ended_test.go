@@ -1,6 +1,8 @@
 package updates
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/ceiling"
 	"github.com/opitios-ai/alpaca-knative/shared/lease"
 	"github.com/opitios-ai/alpaca-knative/shared/risk"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
@@ -71,5 +74,36 @@ func TestEndedOrderHoldsWhatItFilled(t *testing.T) {
 				t.Errorf("%s: %d holds", test.name, n)
 			}
 		}
+	})
+}
+
+// TestEndedOrderMakesRoomUnderTheCeilings: the book of all accounts' orders lets go of it with the trade update.
+func TestEndedOrderMakesRoomUnderTheCeilings(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	book := ceiling.New(w.client, ceiling.Config{})
+	if err := book.Begin(t.Context(), "test", "2026-11-23"); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := book.Finish(t.Context(), "test", 0); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	one := 10
+	for _, id := range []string{"c-o", "c-other"} {
+		granted, err := book.Grant(t.Context(), ceiling.Order{AccountID: alice, ClientOrderID: id}, nil, "2026-11-23", &risk.Ceilings{MaxOpenOrders: &one})
+		if err != nil || granted.Refused != "" {
+			t.Fatalf("%+v, %v", granted, err)
+		}
+	}
+	controls := filepath.Join(t.TempDir(), "controls.json")
+	if err := os.WriteFile(controls, []byte(`{"all_accounts":{"max_open_orders":10}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.alpaca.send(alice, trade("canceled", "o", time.Now()))
+	w.order(alice)
+	w.start(func(c *Config) { c.ControlsFile = controls })
+	eventually(t, "the canceled order no longer counts", func() bool {
+		kept, err := book.Orders(t.Context())
+		return err == nil && len(kept[alice]) == 1 && kept[alice][0].ClientOrderID == "c-other"
 	})
 }

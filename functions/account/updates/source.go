@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/opitios-ai/alpaca-knative/shared/ceiling"
 	"github.com/opitios-ai/alpaca-knative/shared/lease"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/store"
@@ -28,6 +29,8 @@ type source struct {
 	active   *activeSet
 	memory   *memory
 	journal  *journal
+	// book has the open orders of all accounts, for the ceilings over them.
+	book *ceiling.Book
 
 	followers sync.WaitGroup
 	mu        sync.Mutex
@@ -38,6 +41,7 @@ type source struct {
 func newSource(p *platform.Platform, cfg Config, m *metrics) *source {
 	return &source{
 		platform: p, config: cfg, metrics: m, active: newActiveSet(p.Redis), memory: newMemory(p.Redis), journal: newJournal(p.Redis),
+		book:     ceiling.New(p.Redis, ceiling.Config{}),
 		followed: make(map[string]bool), unknown: make(map[string]bool),
 	}
 }

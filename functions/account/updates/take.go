@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
+	"github.com/opitios-ai/alpaca-knative/shared/ceiling"
 )
 
 // heard are trade events by ID, with their times.
@@ -49,6 +50,7 @@ func (f *follower) take(ctx context.Context, trade *alpaca.TradeEvent) (bool, er
 		return false, err
 	}
 	f.cursor = max(f.cursor, cursorOf(trade.EventID))
+	f.release(ctx, trade)
 	if trade.At.After(f.last) {
 		f.last = trade.At
 	}
@@ -61,6 +63,19 @@ func (f *follower) take(ctx context.Context, trade *alpaca.TradeEvent) (bool, er
 	f.logger.Info("trade update", zap.String("event", trade.Event), zap.String("order_id", trade.Order.ID),
 		zap.String("client_order_id", trade.Order.ClientOrderID), zap.String("alpaca_event_id", trade.EventID))
 	return true, nil
+}
+
+// release lets go of an order that trade ended under the ceilings over all accounts, if there are any. When it can't be done
+// now, the next comparison with Alpaca does it.
+func (f *follower) release(ctx context.Context, trade *alpaca.TradeEvent) {
+	done := endedBy(trade)
+	if done.clientOrderID == "" || !f.platform.Controls.Ceilings().Any() {
+		return
+	}
+	order := ceiling.Order{AccountID: f.accountID, ClientOrderID: done.clientOrderID}
+	if err := f.book.Release(ctx, order, false); err != nil {
+		f.logger.Info("ended order counts until the next comparison with Alpaca", zap.String("client_order_id", done.clientOrderID), zap.Error(err))
+	}
 }
 
 // record tries until Redis takes the event or the lease is lost. Giving the stream up for each lost command, hundreds of
