@@ -57,6 +57,14 @@ func (s *stage) fault(route string, kind faults.Kind, status, times int) {
 	}
 }
 
+// cut breaks the connection after so many bytes of the next answer's body.
+func (s *stage) cut(route string, keep int) {
+	s.t.Helper()
+	if _, err := s.emulator.Faults().Add(faults.Fault{Route: route, Kind: faults.Truncated, KeepBytes: keep, Times: 1}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // one wants exactly this one order in the emulator's audit, and in the outbox.
 func (s *stage) one(id string) {
 	s.t.Helper()
@@ -109,6 +117,23 @@ func TestEmulator(t *testing.T) {
 			s.fault(find, faults.DropBefore, 0, 2)
 			s.mustFail(s.place(`{"client_order_id":"mine"}`), problem.UpstreamTimeout)
 			s.placed(s.place(`{"client_order_id":"mine"}`))
+			s.one("mine")
+		}},
+		{"a refusal that is cut off is not its last word", func(s *stage) {
+			for _, keep := range []int{0, 1, 20} {
+				s.cut(place, keep)
+				s.mustFail(s.place(fmt.Sprintf(`{"qty":900000,"client_order_id":"too-much-%d"}`, keep)), problem.InsufficientFunds)
+				s.cut(place, keep)
+				s.mustFail(s.place(`{"symbol":"NOSUCH"}`), problem.InvalidSymbol) // without an ID of the caller's
+			}
+		}},
+		{"a duplicate that is cut off", func(s *stage) {
+			first := s.placed(s.place(`{"client_order_id":"mine"}`))
+			forget(s.t.(*testing.T), s.redis)
+			s.cut(place, 10)
+			if again := s.placed(s.place(`{"client_order_id":"mine"}`)); again.OrderID != first.OrderID {
+				s.t.Fatalf("%s is not %s", again.OrderID, first.OrderID)
+			}
 			s.one("mine")
 		}},
 		{"refusals", func(s *stage) {

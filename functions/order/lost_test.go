@@ -38,6 +38,7 @@ func TestLostAnswers(t *testing.T) {
 	for name, lost := range map[string]fault{
 		"reset": resetBefore, "500": status(500, `{"code":50010000,"message":"internal server error occurred"}`),
 		"503": status(503, "Service Unavailable"), "truncated answer": truncated,
+		"a proxy's 403": status(403, "<html>forbidden</html>"), "truncated 422": status(422, `{"code":4001`),
 	} {
 		scenarios = append(scenarios, scenario{name + " before the order was taken", nil, func(s *scene) { lostBefore(s, lost) }})
 	}

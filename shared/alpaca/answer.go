@@ -98,6 +98,9 @@ func requestID(response *http.Response) string {
 // only where the code is shared by several meanings.
 func classify(r call, failed *Error, parsed bool) []error {
 	message := strings.ToLower(failed.Message)
+	if !parsed && r.changes() && needsWords(failed.Status) {
+		return noAnswer(r, false)
+	}
 	switch failed.Status {
 	case http.StatusUnauthorized:
 		return []error{ErrUnauthorized}
@@ -116,6 +119,12 @@ func classify(r call, failed *Error, parsed bool) []error {
 		return []error{ErrInvalid}
 	}
 	return noAnswer(r, false)
+}
+
+// needsWords reports whether a status alone leaves open what became of a change: with these three Alpaca says in the body why it refused,
+// and one of the reasons is that the order exists already. A proxy answers 403 in its own name too.
+func needsWords(status int) bool {
+	return status == http.StatusForbidden || status == http.StatusConflict || status == http.StatusUnprocessableEntity
 }
 
 func classifyForbidden(failed *Error, message string) []error {

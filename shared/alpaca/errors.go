@@ -31,7 +31,7 @@ var (
 	// ErrUnavailable: Alpaca gave no usable answer and nothing was changed: the request was a read or was never sent.
 	ErrUnavailable = errors.New("alpaca: unavailable")
 	// ErrOutcomeUnknown: the request may have been executed or not, the answer is lost (timeout, reset, 5xx, broken
-	// body). Look the order up before doing anything else. Never together with ErrUnavailable.
+	// body, also that of a 403, 409 or 422, which mean different things). Look the order up before doing anything else. Never together with ErrUnavailable.
 	ErrOutcomeUnknown = errors.New("alpaca: outcome unknown")
 	// ErrNoClientOrderID: PlaceOrder refused an order without a client order ID, which could not be looked up when
 	// the answer gets lost. Nothing was sent.

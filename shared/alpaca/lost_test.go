@@ -35,6 +35,15 @@ func truncated(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte(`{"id":"61e69015-8549`))
 }
 
+// truncatedRefusal breaks the connection within the body that says why.
+func truncatedRefusal(status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(`{"code":40310000,"message":"insuff`))
+	}
+}
+
 // silent answers only when the client has gone.
 func silent(_ http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
@@ -72,6 +81,8 @@ func TestLostAnswers(t *testing.T) {
 		reads int64
 		// cancelOK says that a cancel has no body to be broken.
 		cancelOK bool
+		// forbidden says that a read takes the status for the answer.
+		forbidden bool
 	}{
 		{name: "reset", handler: reset(t), reads: 2},
 		{name: "truncated body", handler: truncated, reads: 2},
@@ -84,6 +95,11 @@ func TestLostAnswers(t *testing.T) {
 		{name: "503", handler: answering(503, "Service Unavailable"), reads: 2},
 		{name: "504 HTML", handler: answering(504, "<html>"), reads: 2},
 		{name: "408", handler: answering(408, ""), reads: 1},
+		{name: "403 of no content", handler: answering(403, ""), reads: 1, forbidden: true},
+		{name: "403 HTML", handler: answering(403, "<html>forbidden</html>"), reads: 1, forbidden: true},
+		{name: "truncated 403", handler: truncatedRefusal(403), reads: 1, forbidden: true},
+		{name: "truncated 409", handler: truncatedRefusal(409), reads: 1, forbidden: true},
+		{name: "truncated 422", handler: truncatedRefusal(422), reads: 1, forbidden: true},
 		{name: "redirect", handler: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 		}, reads: 1},
@@ -105,8 +121,9 @@ func TestLostAnswers(t *testing.T) {
 			}
 			up := startUpstream(t, test.handler)
 			err := account(t.Context(), up.client(t))
-			if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrOutcomeUnknown) {
-				t.Errorf("read = %v, want ErrUnavailable alone", err)
+			if (errors.Is(err, ErrForbidden) || errors.Is(err, ErrRejected)) != test.forbidden ||
+				errors.Is(err, ErrUnavailable) == test.forbidden || errors.Is(err, ErrOutcomeUnknown) {
+				t.Errorf("read = %v", err)
 			}
 			if up.requests.Load() != test.reads {
 				t.Errorf("read reached Alpaca %d times, want %d", up.requests.Load(), test.reads)
