@@ -87,22 +87,42 @@ func (p *placement) isMetBy(found *alpaca.Order) bool {
 	request := &p.request
 	switch {
 	case p.replaces != nil:
-		return found.Replaces != nil && *found.Replaces == p.replaces.OrderID
-	case p.closes != nil: // how much it closed was decided when it was sent
-		return sameSymbol(found.Symbol, p.closes.Symbol) && found.Type == alpaca.TypeMarket
+		return p.replaces.isMetBy(found)
+	case p.closes != nil:
+		return p.closes.isMetBy(found)
 	}
 	if !sameSymbol(found.Symbol, request.Symbol) || found.Side != request.Side || found.Type != request.Type || found.TimeInForce != request.TimeInForce {
 		return false
 	}
-	for _, number := range []struct{ asked, found *decimal.Decimal }{
-		{request.Qty, found.Qty}, {request.Notional, found.Notional},
-		{request.LimitPrice, found.LimitPrice}, {request.StopPrice, found.StopPrice},
-	} {
-		if number.asked != nil && (number.found == nil || !number.asked.Equal(*number.found)) {
-			return false
-		}
+	return agree(request.Qty, found.Qty) && agree(request.Notional, found.Notional) && agree(request.LimitPrice, found.LimitPrice) &&
+		agree(request.StopPrice, found.StopPrice) && agree(request.TrailPrice, found.TrailPrice) &&
+		agree(request.TrailPercent, found.TrailPercent) && sameLegs(request.Legs, found)
+}
+
+// isMetBy reports whether found replaces the order in the way that was asked for.
+func (r *replacement) isMetBy(found *alpaca.Order) bool {
+	change := &r.Change
+	if found.Replaces == nil || *found.Replaces != r.OrderID || change.TimeInForce != "" && found.TimeInForce != change.TimeInForce {
+		return false
 	}
-	return sameLegs(request.Legs, found)
+	trail := found.TrailPrice
+	if found.TrailPercent != nil {
+		trail = found.TrailPercent
+	}
+	return agree(change.Qty, found.Qty) && agree(change.LimitPrice, found.LimitPrice) && agree(change.StopPrice, found.StopPrice) &&
+		agree(change.Trail, trail)
+}
+
+// isMetBy reports whether found closes the position. How much all of it is, or a part in percent, was decided when it
+// was sent.
+func (c *closing) isMetBy(found *alpaca.Order) bool {
+	opens := found.PositionIntent == alpaca.IntentBuyToOpen || found.PositionIntent == alpaca.IntentSellToOpen
+	return sameSymbol(found.Symbol, c.Symbol) && found.Type == alpaca.TypeMarket && !opens && agree(c.Qty, found.Qty)
+}
+
+// agree compares a number that was asked for, or nil, with the one that was found.
+func agree(asked, found *decimal.Decimal) bool {
+	return asked == nil || found != nil && asked.Equal(*found)
 }
 
 // sameLegs compares the legs of a multi-leg order in any order; Alpaca may leave them out.

@@ -130,8 +130,12 @@ func (f *Function) prepareClose(ctx context.Context, p *placement) error {
 		return err
 	}
 	p.assetClass = held.AssetClass
-	p.request, err = closeOrder(held, p.closes, p.request.ClientOrderID)
-	return err
+	request, err := closeOrder(held, p.closes, p.request.ClientOrderID)
+	if err != nil {
+		return err
+	}
+	p.request = request
+	return nil
 }
 
 // position is the position that p closes.

@@ -151,6 +151,15 @@ func closeHeld(s *scene) {
 		}
 	}
 	s.calls(0, 0)
+	for range 2 { // final, and told again
+		if f := s.mustFail(s.closeOf("AAPL", "Idempotency-Key", "held"), problem.OrderRejected); f.Details["client_order_id"] == "" {
+			s.t.Errorf("details %v", f.Details)
+		}
+	}
+	s.calls(0, 1) // a close with this key that was forgotten may hold the shares
+	if n := s.redis.ZCard(s.t.Context(), store.UnsettledKey(store.Shard(s.account))).Val(); n != 0 {
+		s.t.Errorf("%d intents are left", n)
+	}
 	s.ok(s.closeOf("AAPL?qty=2"))
 }
 
@@ -267,7 +276,7 @@ func closeEvery(s *scene) {
 		all["MSFT"].Status != 200 || all["MSFT"].Order.Side != "buy" || all["BTCUSD"].Order.Qty.String() != "0.5" {
 		s.t.Fatalf("got %s", first)
 	}
-	s.calls(2, 0)
+	s.calls(2, 1) // the refused one may have been placed, and forgotten
 	if again := s.closeAll("", "Idempotency-Key", "flat"); string(again.Data) != string(first.Data) {
 		s.t.Fatalf("%s, then %s", first, again)
 	}

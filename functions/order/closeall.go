@@ -120,6 +120,7 @@ func (f *Function) closeOne(ctx context.Context, all *placement, held *alpaca.Po
 	one := &placement{
 		account: all.account, assetClass: held.AssetClass, arrived: f.Clock.Now(), causation: all.causation,
 		closes: &closing{Symbol: held.Symbol, held: held},
+		given:  all.repeatable(), // the repeat of a close-all repeats its orders
 	}
 	one.request.ClientOrderID = derivedID(fromClose, all.account.ID, all.request.ClientOrderID, held.Symbol)
 	one.fingerprint = all.fingerprint + " " + held.Symbol

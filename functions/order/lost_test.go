@@ -195,6 +195,9 @@ func TestRedisLosesItsMemory(t *testing.T) {
 		{"a repeat finds the order", nil, repeatAfterLoss},
 		{"a repeat is refused for what the order itself took", nil, refusedAlthoughTaken},
 		{"the key with another body comes first", nil, wrongBodyAfterLoss},
+		{"the key with another change comes first", nil, wrongChangeAfterLoss},
+		{"the key with another close comes first", nil, wrongCloseAfterLoss},
+		{"a close-all is refused for what its orders took", nil, closesRefusedAlthoughTaken},
 		{"a paused owner comes back", []option{func(c *orderfn.Config) { c.IntentLease = 40 * time.Millisecond }}, pausedOwner},
 	})
 }
@@ -255,6 +258,59 @@ func wrongBodyAfterLoss(s *scene) {
 	}
 	s.mustFail(s.place(`{"qty":9}`, "Idempotency-Key", "k"), problem.IdempotencyMismatch)
 	s.mustTell("accepted " + o.OrderID + ":accepted")
+}
+
+// wrongChangeAfterLoss: a replacement of the same order at another price is another request.
+func wrongChangeAfterLoss(s *scene) {
+	old := s.resting("old")
+	o := s.ok(s.replace(old.ID, `{"limit_price":11}`, "Idempotency-Key", "k"))
+	s.flush()
+	for _, other := range []string{`{"limit_price":12}`, `{"limit_price":11,"qty":2}`, `{"limit_price":11,"time_in_force":"gtc"}`} {
+		s.mustFail(s.replace(old.ID, other, "Idempotency-Key", "k"), problem.IdempotencyMismatch)
+	}
+	s.mustTell()
+	if again := s.ok(s.replace(old.ID, `{"limit_price":11}`, "Idempotency-Key", "k")); again.OrderID != o.OrderID {
+		s.t.Fatalf("got %s, want %s", again.OrderID, o.OrderID)
+	}
+	s.changes(1, 4)
+}
+
+// wrongCloseAfterLoss: neither a close of another quantity nor an order to buy is the close that was asked for.
+func wrongCloseAfterLoss(s *scene) {
+	s.venue.hold(keyID(s.account), "AAPL", "7")
+	bought := s.placed(s.place(`{"type":"market","position_intent":"buy_to_open"}`, "Idempotency-Key", "bought"))
+	o := s.ok(s.closeOf("AAPL?qty=2", "Idempotency-Key", "k"))
+	s.flush()
+	s.mustFail(s.closeOf("AAPL?qty=3", "Idempotency-Key", "k"), problem.IdempotencyMismatch)
+	s.venue.memoryLost()
+	s.mustFail(s.closeOf("AAPL", "Idempotency-Key", "bought"), problem.IdempotencyMismatch)
+	s.venue.memoryLost()
+	if again := s.ok(s.closeOf("AAPL?qty=2", "Idempotency-Key", "k")); again.OrderID != o.OrderID {
+		s.t.Fatalf("got %s, want %s", again.OrderID, o.OrderID)
+	}
+	if again := s.placed(s.place(`{"type":"market","position_intent":"buy_to_open"}`, "Idempotency-Key", "bought")); again.OrderID != bought.OrderID {
+		s.t.Fatalf("got %s, want %s", again.OrderID, bought.OrderID)
+	}
+}
+
+// closesRefusedAlthoughTaken: the orders of a close-all hold the shares that its repeat is refused for.
+func closesRefusedAlthoughTaken(s *scene) {
+	s.venue.hold(keyID(s.account), "AAPL", "7")
+	first := s.closed(s.closeAll("", "Idempotency-Key", "flat"))
+	for _, refusal := range []fault{
+		status(403, `{"code":40310000,"message":"insufficient qty available for order (requested: 7, available: 0)","available":"0","existing_qty":"7"}`),
+		nil, // what the position says of itself is enough
+	} {
+		s.flush()
+		if refusal != nil {
+			s.venue.fail(submit, refusal)
+		}
+		again := s.closed(s.closeAll("", "Idempotency-Key", "flat"))
+		if again["AAPL"].Order == nil || again["AAPL"].Order.OrderID != first["AAPL"].Order.OrderID {
+			s.t.Fatalf("%+v, then %+v", first, again)
+		}
+		s.venue.heal()
+	}
 }
 
 // pausedOwner: an owner that was paused between the look-up and the second submit must not send it when it comes back.

@@ -71,7 +71,7 @@ func TestRefusals(t *testing.T) {
 		{"forbidden", 403, `{"message":"forbidden."}`, place, []error{ErrForbidden}, problem.Forbidden, `null`},
 		{"data plan", 403, `{"code":42210000,"message":"subscription does not permit querying recent SIP data"}`, quotes, []error{ErrForbidden}, problem.Forbidden, `{"alpaca_code":42210000}`},
 		{"data symbol", 400, `{"message":"invalid symbol: A$"}`, quotes, []error{ErrInvalid}, problem.InvalidSymbol, `{"field":"symbol"}`},
-		{"rate limit", 429, `{"message": "too many requests."}`, place, []error{ErrRateLimited}, problem.RateLimitExceeded, `null`},
+		{"rate limit", 429, `{"message": "too many requests."}`, place, []error{ErrRateLimited}, problem.RateLimitExceeded, `{"limit":"alpaca"}`},
 		{"lost write", 504, `<html>`, place, []error{ErrOutcomeUnknown}, problem.UpstreamTimeout, `null`},
 		{"read of a broken server", 500, `{"code":50010000,"message":"internal server error occurred"}`, account, []error{ErrUnavailable}, problem.UpstreamFailed, `{"alpaca_code":50010000}`},
 		{"fields of wrong types", 422, `{"code":"42210000","message":["x"],"buying_power":{},"related_orders":7}`, place, []error{ErrRejected}, problem.OrderRejected, `{"alpaca_code":42210000}`},

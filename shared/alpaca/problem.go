@@ -40,7 +40,7 @@ func translate(err error) *problem.Error {
 	case errors.Is(err, ErrUnavailable):
 		return unavailable(err, failed)
 	case errors.Is(err, ErrRateLimited):
-		return problem.RateLimitExceeded.New("Alpaca's rate limit for this account is used up").After(wait(failed))
+		return problem.RateLimitExceeded.New("Alpaca's rate limit for this account is used up").With("limit", "alpaca").After(wait(failed))
 	case errors.Is(err, ErrUnauthorized):
 		return problem.Forbidden.New("Alpaca refused the account's credentials")
 	case errors.Is(err, ErrForbidden):
