@@ -181,6 +181,8 @@ type AcceptedOrder struct {
 	Status        Status           `json:"status"`
 	FilledQty     decimal.Decimal  `json:"filled_qty"`
 	Replaces      string           `json:"replaces,omitempty"`
+	// Parent is the order that this one is a leg of.
+	Parent string `json:"parent,omitempty"`
 }
 
 // Accepted returns every order that the account ever accepted, oldest first: the truth that tests compare with.
@@ -193,7 +195,19 @@ func (a *Account) Accepted() []AcceptedOrder {
 			ID: e.ID, ClientOrderID: e.ClientOrderID, Symbol: e.Asset.Symbol, Side: e.Side, Type: e.Type, Qty: e.Qty,
 			Notional: e.Notional, Class: e.Class, TimeInForce: e.TimeInForce, LimitPrice: e.LimitPrice,
 			StopPrice: e.StopPrice, AcceptedAt: e.CreatedAt, Status: e.Status, FilledQty: e.FilledQty, Replaces: e.Replaces,
+			Parent: e.parentID(),
 		})
 	}
 	return accepted
+}
+
+// parentID returns the order that nested views show this one under; empty when it is none's leg.
+func (e *entry) parentID() string {
+	switch {
+	case e.parent != nil:
+		return e.parent.ID
+	case e.isLeg():
+		return e.family.parent().ID
+	}
+	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
@@ -27,7 +28,40 @@ type accepted struct {
 	Type          string           `json:"type"`
 	Qty           *decimal.Decimal `json:"qty"`
 	LimitPrice    *decimal.Decimal `json:"limit_price"`
+	Notional      *decimal.Decimal `json:"notional"`
 	Status        string           `json:"status"`
+	// Replaces is the order whose place it took, Parent the one that it is a leg of.
+	Replaces string `json:"replaces"`
+	Parent   string `json:"parent"`
+	mark     string // which intent it is of; legs have none
+}
+
+// ended reports whether nothing can happen to the order any more.
+func (a *accepted) ended() bool {
+	return slices.Contains([]string{"filled", "canceled", "expired", "replaced", "rejected"}, a.Status)
+}
+
+// marked gives every order but the legs its mark.
+func marked(orders []accepted) []accepted {
+	legs := make(map[string][]string)
+	for n := range orders {
+		if parent := orders[n].Parent; parent != "" {
+			legs[parent] = append(legs[parent], orders[n].Symbol)
+		}
+	}
+	for n := range orders {
+		o := &orders[n]
+		switch {
+		case o.Replaces != "":
+			o.mark = markOfChange(o.Replaces, o.LimitPrice)
+		case o.Parent != "":
+		case o.Symbol == "":
+			o.mark = markOfSpread(legs[o.ID], o.Qty)
+		default:
+			o.mark = markOf(o.Side, o.Type, o.Symbol, o.Qty, o.Notional)
+		}
+	}
+	return orders
 }
 
 // tradeEvent is one event of the emulator's history.
@@ -36,6 +70,11 @@ type tradeEvent struct {
 	Name        string `json:"name"`
 	OrderID     string `json:"order_id"`
 	ExecutionID string `json:"execution_id"`
+	// Legs are of a multi-leg order.
+	Legs []struct {
+		OrderID     string `json:"order_id"`
+		ExecutionID string `json:"execution_id"`
+	} `json:"legs"`
 }
 
 // audit returns the orders that the account of a key ever had accepted.

@@ -74,7 +74,10 @@ func plan(settings Settings) []attack {
 // alpacaFault is a number of answers that go wrong. slow_body and truncated carry the request out first: the order is
 // taken, and its client hears nothing in time, or half of it.
 func alpacaFault(dice *rand.Rand) map[string]any {
-	const submit, find, stream = "POST /v2/orders", "GET /v2/orders:by_client_order_id", "GET /v2/events/trades"
+	const (
+		submit, find, stream   = "POST /v2/orders", "GET /v2/orders:by_client_order_id", "GET /v2/events/trades"
+		change, exits, cancels = "PATCH /v2/orders/*", "GET /v2/positions*", "DELETE /v2/orders*"
+	)
 	times := 3 + dice.IntN(25)
 	fault := func(route string, kind string, more ...any) map[string]any {
 		f := map[string]any{"route": route, "kind": kind, "times": times}
@@ -83,7 +86,7 @@ func alpacaFault(dice *rand.Rand) map[string]any {
 		}
 		return f
 	}
-	route := []string{submit, submit, submit, find, "*"}[dice.IntN(5)]
+	route := []string{submit, submit, submit, find, change, exits, cancels, "*"}[dice.IntN(8)]
 	switch dice.IntN(10) {
 	case 0, 1:
 		return fault(route, "drop_after")
@@ -243,8 +246,9 @@ func (a *attacker) expireLeases(ctx context.Context, target int) bool {
 		for shard := target % 3; shard < store.Shards; shard += 3 {
 			pipe.Del(ctx, store.OutboxLeaseKey(shard))
 		}
-		for i := target % 3; i < len(a.world.traders); i += 3 {
-			pipe.Del(ctx, store.UpdatesLeaseKey(a.world.traders[i].id))
+		everybody := a.world.everybody()
+		for i := target % 3; i < len(everybody); i += 3 {
+			pipe.Del(ctx, store.UpdatesLeaseKey(everybody[i].id))
 		}
 		return nil
 	})

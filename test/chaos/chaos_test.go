@@ -41,6 +41,7 @@ func TestChaos(t *testing.T) {
 
 // TestPlansAreTheSeeds: a seed makes the same attacks and the same orders every time, and another seed others.
 func TestPlansAreTheSeeds(t *testing.T) {
+	l := listingNow(t)
 	describe := func(seed uint64) string {
 		var text strings.Builder
 		for _, a := range plan(Settings{Seed: seed, Duration: time.Minute}) {
@@ -48,8 +49,8 @@ func TestPlansAreTheSeeds(t *testing.T) {
 		}
 		traders := make([]trader, 3)
 		for n := range 100 {
-			i := newIntent(seed, n, traders)
-			say(&text, "%s %s %d %d %s %d", i.name, i.identity(), i.way, i.purpose, i.request.Type, i.dice.IntN(1000))
+			i := newIntent(seed, n, traders, l)
+			say(&text, "%s %s %d %s %d", i.name, i.mark, i.way, i.kind, i.dice.IntN(1000))
 		}
 		return text.String()
 	}
@@ -62,11 +63,11 @@ func TestPlansAreTheSeeds(t *testing.T) {
 // TestIntentsCanBeToldApart: no two intents of an account look alike at Alpaca, or a duplicate could not be seen.
 func TestIntentsCanBeToldApart(t *testing.T) {
 	traders := []trader{{id: "a"}, {id: "b"}, {id: "c"}}
-	seen := make(map[string]string)
-	for n := range 2000 {
-		i := newIntent(5, n, traders)
-		key := i.trader.id + " " + i.identity()
-		if other, ok := seen[key]; ok && i.purpose != hopeless {
+	l, seen := listingNow(t), make(map[string]string)
+	for n := range 900 {
+		i := newIntent(5, n, traders, l)
+		key := i.trader.id + " " + i.mark
+		if other, ok := seen[key]; ok {
 			t.Fatalf("%s and %s are both %s", other, i.name, key)
 		}
 		seen[key] = i.name

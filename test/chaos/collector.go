@@ -15,6 +15,7 @@ import (
 // told is the first copy of an event that arrived.
 type told struct {
 	id, kind, sequence string
+	cause              string // the event or request that asked for it
 	order              event.OrderChanged
 }
 
@@ -111,7 +112,9 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *collector) take(e event.Event) {
-	arrived := told{id: e.ID(), kind: e.Type(), sequence: event.Extension(e, event.ExtensionSequence)}
+	arrived := told{
+		id: e.ID(), kind: e.Type(), sequence: event.Extension(e, event.ExtensionSequence), cause: event.Extension(e, event.ExtensionCausationID),
+	}
 	if changed, err := event.Decode[event.OrderChanged](e); err == nil {
 		arrived.order = changed
 	}

@@ -18,6 +18,7 @@ import (
 
 // courier is a broker that delivers commands at least once: twice or three times, late, in any order, to any instance.
 type courier struct {
+	run   *chaos
 	world *world
 	http  *http.Client
 }
@@ -30,7 +31,7 @@ const brokerPatience = proofLife - 30*time.Second
 
 // request delivers the command to place an intent's order, and then perhaps the one to cancel it.
 func (c *courier) request(ctx context.Context, i *intent) {
-	made, err := c.command(i, event.TypeOrderRequested, i.name, event.OrderRequested{AccountID: i.trader.id, Order: i.request})
+	made, err := c.command(i, event.TypeOrderRequested, i.name, event.OrderRequested{AccountID: i.trader.id, AssetClass: i.class, Order: i.request})
 	if err != nil {
 		panic(err)
 	}
@@ -45,11 +46,11 @@ func (c *courier) request(ctx context.Context, i *intent) {
 		i.end(refused, "", fmt.Sprintf("%d %s", status, text))
 		return
 	}
-	if i.purpose != resting {
+	if i.kind != resting {
 		return
 	}
-	clientOrderID := c.orderOf(ctx, i)
-	if clientOrderID == "" {
+	orderID, clientOrderID := c.orderOf(ctx, i)
+	if orderID == "" {
 		return
 	}
 	cancel, err := c.command(i, event.TypeOrderCancelRequested, i.name+"-cancel",
@@ -57,21 +58,24 @@ func (c *courier) request(ctx context.Context, i *intent) {
 	if err != nil {
 		panic(err)
 	}
-	if status, text := c.deliver(ctx, i, cancel); status/100 == 4 {
+	switch status, text := c.deliver(ctx, i, cancel); status / 100 {
+	case 2:
+		c.run.canceled(i.trader, orderID)
+	case 4:
 		i.claim("cancel command: %d %s", status, text)
 	}
 }
 
 // orderOf waits until the accepted event says which order the command led to.
-func (c *courier) orderOf(ctx context.Context, i *intent) string {
+func (c *courier) orderOf(ctx context.Context, i *intent) (orderID, clientOrderID string) {
 	for {
 		for _, e := range c.world.collector.of(i.trader.id) {
 			if e.kind == event.TypeOrderAccepted && e.order.Symbol == i.request.Symbol && e.order.Qty != nil && e.order.Qty.Equal(i.request.Qty.Decimal) {
-				return e.order.ClientOrderID
+				return e.order.OrderID, e.order.ClientOrderID
 			}
 		}
 		if pause(ctx, 200*time.Millisecond) != nil {
-			return ""
+			return "", ""
 		}
 	}
 }
@@ -101,7 +105,7 @@ func (c *courier) deliver(ctx context.Context, i *intent, e event.Event) (int, s
 	for n, each := range copies {
 		all.Go(func() {
 			if pause(ctx, time.Duration(each.delay)*time.Millisecond) == nil {
-				statuses[n], texts[n] = c.bring(ctx, each.at, e)
+				statuses[n], texts[n] = c.bring(ctx, each.at, i, e)
 			}
 		})
 	}
@@ -115,10 +119,10 @@ func (c *courier) deliver(ctx context.Context, i *intent, e event.Event) (int, s
 }
 
 // bring delivers one copy by Knative's rules: again after 5xx, 404, 408, 409, 429 and no answer.
-func (c *courier) bring(ctx context.Context, at int, e event.Event) (int, string) {
+func (c *courier) bring(ctx context.Context, at int, i *intent, e event.Event) (int, string) {
 	wait := 100 * time.Millisecond
 	for ; ; at = (at + 1) % orderFunctions {
-		status, text := c.post(ctx, at, e)
+		status, text := c.post(ctx, at, i, e)
 		switch status {
 		case 0, http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
 		default:
@@ -133,7 +137,7 @@ func (c *courier) bring(ctx context.Context, at int, e event.Event) (int, string
 	}
 }
 
-func (c *courier) post(ctx context.Context, at int, e event.Event) (int, string) {
+func (c *courier) post(ctx context.Context, at int, i *intent, e event.Event) (int, string) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.world.orders[at].url()+"/events", http.NoBody)
@@ -148,7 +152,14 @@ func (c *courier) post(ctx context.Context, at int, e event.Event) (int, string)
 		return 0, ""
 	}
 	defer response.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(response.Body, 512))
+	text, _ := io.ReadAll(io.LimitReader(response.Body, 4096))
+	if i != nil {
+		a := decode(response, text)
+		c.run.note(i, "command", &a)
+		if a.code != "" {
+			return response.StatusCode, a.code
+		}
+	}
 	return response.StatusCode, string(text)
 }
 
@@ -158,5 +169,5 @@ func (c *courier) tick(ctx context.Context, number int) {
 	if err != nil {
 		panic(err)
 	}
-	c.post(ctx, number%orderFunctions, e)
+	c.post(ctx, number%orderFunctions, nil, e)
 }

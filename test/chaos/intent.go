@@ -3,9 +3,12 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+	"github.com/opitios-ai/alpaca-knative/shared/event"
 	"github.com/opitios-ai/alpaca-knative/shared/order"
 )
 
@@ -18,30 +21,30 @@ const (
 	byCommand            // a CloudEvent with a proof
 )
 
-// purpose is what an intent is for.
-type purpose int
-
-const (
-	trade    purpose = iota // is filled
-	resting                 // stays open, and is canceled by its client
-	hopeless                // Alpaca refuses it
-)
-
-// intent is one order that one client wants exactly once. Symbol and quantity tell it from all others of its account.
+// intent is one order that one client wants exactly once: a new one, the replacement of another, or the close of a
+// position. Its mark tells it from all others of its account.
 type intent struct {
 	number  int
 	trader  *trader
 	way     way
-	purpose purpose
+	kind    kind
 	name    string // the key, the client order ID, or the event's ID
+	mark    string
 	request order.OrderRequest
-	dice    *rand.Rand // of its client's manners; used by one goroutine at a time
+	// class is the asset class of request.
+	class string
+	// change replaces the order replaces; shut is the path of a request that closes a position.
+	change   order.ReplaceRequest
+	replaces string
+	shut     string
+	dice     *rand.Rand // of its client's manners; used by one goroutine at a time
 
-	mu      sync.Mutex
-	outcome outcome
-	orderID string
-	refusal string // the answer that refused it
-	claims  []string
+	mu        sync.Mutex
+	outcome   outcome
+	orderID   string
+	refusal   string // the answer that refused it
+	claims    []string
+	surprises []string
 }
 
 // outcome is what an intent's client knows in the end.
@@ -52,65 +55,93 @@ const (
 	placed             // told that the order exists
 	refused            // told that it does not
 	gaveUp             // the client left without an answer; both may be
+	left               // the client left when it was told to come back: nothing was sent
 	handled            // a command was taken; its events tell the rest
+	done               // by what the client sees the order must exist, whose answer never came
 )
-
-// symbols are liquid, and cheap enough that no account runs out of money.
-func symbols() []string {
-	return []string{
-		"AAPL", "MSFT", "AMZN", "GOOGL", "TSLA", "NVDA", "META", "AMD", "INTC", "CSCO", "PFE", "KO", "T", "F", "BAC", "WMT",
-		"DIS", "NKE", "XOM", "VZ",
-	}
-}
-
-// newIntent makes the intent with a number. Whatever else happens, a seed makes the same intents.
-func newIntent(seed uint64, number int, traders []trader) *intent {
-	dice := rand.New(rand.NewPCG(seed, uint64(number)+1000))
-	i := &intent{number: number, trader: &traders[number%len(traders)], name: fmt.Sprintf("chaos-%d-%d", seed, number), dice: dice}
-	turn := number / len(traders) // which of the account's intents it is
-	names := symbols()
-	symbol, qty := names[turn%len(names)], int64(1+turn/len(names))
-	i.request = order.OrderRequest{Symbol: symbol, Qty: amount(qty), Type: "market", TimeInForce: "day", Side: "buy"}
-	if turn%len(names)%5 == 4 { // one side for each symbol: no account may trade with itself
-		i.request.Side = "sell"
-	}
-	switch n := dice.IntN(100); {
-	case n < 50:
-		i.way = byKey
-	case n < 75:
-		i.way, i.request.ClientOrderID = byOwnID, i.name
-	default:
-		i.way = byCommand
-	}
-	switch n := dice.IntN(100); {
-	case n < 3:
-		i.purpose, i.request.Symbol = hopeless, "NOPE"
-	case n < 5:
-		i.purpose, i.request.Qty = hopeless, amount(1_000_000+int64(number))
-	case n < 20:
-		i.purpose, i.request.Type, i.request.TimeInForce, i.request.LimitPrice = resting, "limit", "gtc", amount(1)
-		if i.request.Side == "sell" {
-			i.request.LimitPrice = amount(2000)
-		}
-	}
-	return i
-}
 
 func amount(n int64) *decimal.Number { return &decimal.Number{Decimal: decimal.FromInt(n)} }
 
-// same reports whether an order at Alpaca is the intent's.
-func (i *intent) same(o *accepted) bool {
-	return o.Symbol == i.request.Symbol && o.Qty != nil && o.Qty.Equal(i.request.Qty.Decimal) && o.Side == i.request.Side && o.Type == i.request.Type
+// markOf tells an order from others of its account.
+func markOf(side, kind, symbol string, qty, notional *decimal.Decimal) string {
+	size := "?"
+	switch {
+	case notional != nil:
+		size = "$" + notional.String()
+	case qty != nil:
+		size = qty.String()
+	}
+	return strings.Join([]string{side, kind, symbol, size}, " ")
 }
 
-// identity tells intents of one account apart.
-func (i *intent) identity() string { return i.request.Symbol + " " + i.request.Qty.String() }
+// markOfSpread is markOf for a multi-leg order.
+func markOfSpread(symbols []string, qty *decimal.Decimal) string {
+	return markOf("legs", "of", strings.Join(slices.Sorted(slices.Values(symbols)), "+"), qty, nil)
+}
 
-func identityOf(o *accepted) string {
-	if o.Qty == nil {
-		return o.Symbol + " ?"
+// markOfChange is markOf for an order that replaces another one with a price.
+func markOfChange(replaces string, price *decimal.Decimal) string {
+	return markOf("replaces", replaces, "at", price, nil)
+}
+
+func plain(n *decimal.Number) *decimal.Decimal {
+	if n == nil {
+		return nil
 	}
-	return o.Symbol + " " + o.Qty.String()
+	return &n.Decimal
+}
+
+// markOfRequest is the mark of the order that a request leads to.
+func markOfRequest(r *order.OrderRequest) string {
+	if len(r.Legs) == 0 {
+		return markOf(r.Side, r.Type, r.Symbol, plain(r.Qty), plain(r.Notional))
+	}
+	var symbols []string
+	for _, leg := range r.Legs {
+		symbols = append(symbols, leg.Symbol)
+	}
+	return markOfSpread(symbols, plain(r.Qty))
+}
+
+// markOfAnswer is the mark of an order as an answer tells it.
+func markOfAnswer(o *order.Order) string {
+	switch {
+	case o.Replaces != nil:
+		return markOfChange(*o.Replaces, plain(o.LimitPrice))
+	case o.OrderClass != "mleg":
+		return markOf(o.Side, o.OrderType, o.Symbol, plain(o.Qty), plain(o.Notional))
+	}
+	var symbols []string
+	for i := range o.Legs {
+		symbols = append(symbols, o.Legs[i].Symbol)
+	}
+	return markOfSpread(symbols, plain(o.Qty))
+}
+
+// path is where the intent's request goes, and with which method.
+func (i *intent) path() (method, path string) {
+	switch {
+	case i.replaces != "":
+		return "PATCH", "/api/v1/orders/" + i.replaces
+	case i.shut != "":
+		return "DELETE", i.shut
+	case i.class == event.AssetClassUSOption:
+		return "POST", "/api/v1/options/order"
+	case i.class == event.AssetClassCrypto:
+		return "POST", "/api/v1/crypto/order"
+	}
+	return "POST", "/api/v1/stocks/order"
+}
+
+// body is what the request says; nil for none.
+func (i *intent) body() any {
+	switch {
+	case i.replaces != "":
+		return i.change
+	case i.shut != "":
+		return nil
+	}
+	return i.request
 }
 
 // end settles what the client knows.
@@ -127,8 +158,22 @@ func (i *intent) claim(format string, args ...any) {
 	i.claims = append(i.claims, fmt.Sprintf(format, args...))
 }
 
-func (i *intent) known() (what outcome, orderID, refusal string, claims []string) {
+// surprise notes an answer that may be true and that nobody expects.
+func (i *intent) surprise(format string, args ...any) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.outcome, i.orderID, i.refusal, i.claims
+	i.surprises = append(i.surprises, fmt.Sprintf(format, args...))
+}
+
+// knowledge is what an intent's client knows.
+type knowledge struct {
+	outcome           outcome
+	orderID, refusal  string
+	claims, surprises []string
+}
+
+func (i *intent) known() knowledge {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return knowledge{i.outcome, i.orderID, i.refusal, slices.Clone(i.claims), slices.Clone(i.surprises)}
 }

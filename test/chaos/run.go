@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,7 @@ func Run(ctx context.Context, settings Settings) (*Report, error) {
 		return nil, err
 	}
 	redis.SetLogger(silent{}) // that nodes are away is what this is about
-	say(settings.Output, "chaos: seed %d, %s: building and starting ...", settings.Seed, settings.Duration)
+	say(settings.Output, "chaos: seed %d, %s, INTENT_REPLICAS=%s: building and starting ...", settings.Seed, settings.Duration, settings.intentReplicas())
 	w, err := newWorld(ctx, settings)
 	if err != nil {
 		return nil, err
@@ -49,6 +50,9 @@ type chaos struct {
 
 	mu      sync.Mutex
 	intents []*intent
+	notes   []*intent           // of desks: what they found is no order's
+	cancels map[string][]string // by account: orders whose cancel was taken
+	limited map[string]int      // answers with 429, by the limit
 	settled atomic.Int64
 	hits    int // requests that Alpaca's faults struck
 	busy    sync.WaitGroup
@@ -58,9 +62,48 @@ func newRun(w *world) *chaos {
 	transport := &http.Transport{MaxIdleConnsPerHost: clients, IdleConnTimeout: time.Second}
 	h := &http.Client{Transport: transport}
 	c := &courier{world: w, http: h}
-	return &chaos{
-		world: w, http: h, courier: c, started: time.Now(),
+	r := &chaos{
+		world: w, http: h, courier: c, started: time.Now(), cancels: make(map[string][]string), limited: make(map[string]int),
 		attacker: &attacker{world: w, courier: c, done: make(map[string]int)},
+	}
+	c.run = r
+	return r
+}
+
+// add makes an intent known to the verdict.
+func (r *chaos) add(i *intent) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.intents = append(r.intents, i)
+}
+
+// absorb keeps what a desk noted beside its orders.
+func (r *chaos) absorb(i *intent) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.notes = append(r.notes, i)
+}
+
+// canceled notes that somebody was told that an order is being canceled.
+func (r *chaos) canceled(t *trader, orderID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cancels[t.id] = append(r.cancels[t.id], orderID)
+}
+
+// note looks at an answer whatever it is to: no request is so wrong that it is our error, and no client is so quick that
+// the order limit refuses it.
+func (r *chaos) note(i *intent, request string, a *answer) {
+	switch {
+	case a.code == "INTERNAL_ERROR", a.status == http.StatusInternalServerError:
+		i.surprise("%s: %d %s", request, a.status, a.body)
+	case a.status == http.StatusTooManyRequests:
+		if a.limit != "alpaca" && a.limit != "Alpaca's own" {
+			i.surprise("%s: %d %s", request, a.status, a.body)
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.limited[a.limit]++
 	}
 }
 
@@ -71,6 +114,13 @@ func (r *chaos) storm(ctx context.Context) {
 	var progress sync.WaitGroup
 	progress.Go(func() { r.progress(over) })
 	progress.Go(func() { r.attacker.run(over, plan(r.world.settings)) })
+	for n := range r.world.desks {
+		r.busy.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, r.world.settings.Duration+patience)
+			defer cancel()
+			r.trades(ctx, over, n)
+		})
+	}
 	r.trade(ctx, over)
 	progress.Wait()
 }
@@ -91,10 +141,8 @@ func (r *chaos) trade(ctx, over context.Context) {
 			return
 		case free <- struct{}{}:
 		}
-		i := newIntent(r.world.settings.Seed, number, r.world.traders)
-		r.mu.Lock()
-		r.intents = append(r.intents, i)
-		r.mu.Unlock()
+		i := newIntent(r.world.settings.Seed, number, r.world.traders, r.world.listing)
+		r.add(i)
 		r.busy.Go(func() {
 			defer func() { <-free }()
 			r.pursue(ctx, i)
@@ -111,7 +159,7 @@ func (r *chaos) pursue(ctx context.Context, i *intent) {
 		r.courier.request(ctx, i)
 		return
 	}
-	c := &client{intent: i, world: r.world, http: r.http, at: i.number % orderFunctions}
+	c := &client{intent: i, run: r, at: i.number % orderFunctions}
 	c.place(ctx)
 }
 
@@ -207,6 +255,9 @@ func (r *chaos) verdict(ctx context.Context) (*Report, error) {
 	report.Faults, report.Attacks, report.Skipped = faults, r.attacker.done, r.attacker.skipped
 	report.Events, report.Repeated, _ = r.world.collector.counts()
 	report.Seed, report.Took = r.world.settings.Seed, time.Since(r.started)
-	report.Hits = r.hits
+	report.Hits, report.Replicas = r.hits, r.world.settings.intentReplicas()
+	r.mu.Lock()
+	report.Limited = maps.Clone(r.limited)
+	r.mu.Unlock()
 	return report, nil
 }

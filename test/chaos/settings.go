@@ -26,6 +26,8 @@ const (
 	orderFunctions  = 3
 	updateSources   = 2
 	clients         = 96
+	// accountsPerDesk is how many accounts there are to one that somebody has to himself.
+	accountsPerDesk = 25
 	// patience bounds the time after the attacks in which all must come to rest.
 	patience = 2 * time.Minute
 )
@@ -52,14 +54,14 @@ func (w *world) environment() map[string]string {
 		"UPSTREAM_TIMEOUT": "1s", "ORDERS_PER_MINUTE": "100000", "ALPACA_TRADING_REQUESTS_PER_MINUTE": "100000",
 		"ACCOUNT_READS_PER_MINUTE": "100000", "MIN_CASH": "0", "DRAIN_QUIET_PERIOD": "50ms",
 		// A busy machine's: on two cores even a healthy Redis takes 100 ms at times.
-		"REDIS_TIMEOUT": "400ms", "SWEEP_EVERY": "1s", "INTENT_LEASE": "4s", "INTENT_REPLICAS": w.intentReplicas(),
+		"REDIS_TIMEOUT": "400ms", "SWEEP_EVERY": "1s", "INTENT_LEASE": "4s", "INTENT_REPLICAS": w.settings.intentReplicas(),
 		"ACTIVE_SCAN_INTERVAL": "1s", "UPDATES_QUIET_PERIOD": "15s", "UPDATES_LEASE_LIFE": "3s", "UPDATES_BACKFILL": "4m",
 	}
 }
 
 // intentReplicas is WAIT for a replica with every second seed: with and without it nothing may go wrong.
-func (w *world) intentReplicas() string {
-	if w.settings.Seed%2 == 0 {
+func (s *Settings) intentReplicas() string {
+	if s.Seed%2 == 0 {
 		return "1"
 	}
 	return "0"

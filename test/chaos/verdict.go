@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/opitios-ai/alpaca-knative/shared/event"
 )
@@ -13,90 +14,143 @@ func (r *chaos) judge(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	byTrader := make(map[string][]*intent)
+	byTrader, cancels := make(map[string][]*intent), make(map[string][]string)
 	r.mu.Lock()
 	for _, i := range r.intents {
 		byTrader[i.trader.id] = append(byTrader[i.trader.id], i)
 	}
+	notes := slices.Clone(r.notes)
+	for id, orders := range r.cancels {
+		cancels[id] = slices.Clone(orders)
+	}
 	r.mu.Unlock()
-	report := &Report{Refusals: make(map[string]int)}
-	for n := range r.world.traders {
-		t := &r.world.traders[n]
+	report := &Report{Refusals: make(map[string]int), Kinds: make(map[string]int)}
+	everybody := r.world.everybody()
+	for n := range everybody {
+		t := &everybody[n]
 		orders, err := r.world.alpaca.audit(ctx, t.keyID)
 		if err != nil {
 			return nil, err
 		}
 		report.Orders += len(orders)
+		orders = marked(orders)
 		judgeAnswers(report, t, byTrader[t.id], orders, r.world.collector.of(t.id))
+		judgeCancels(report, t, orders, cancels[t.id])
 		judgeEvents(report, t, orders, history[t.keyID], r.world.collector.of(t.id))
+	}
+	for _, note := range notes {
+		report.take(note.trader.id+" "+note.name, note.known())
 	}
 	return report, nil
 }
 
+// take reports what a client noted.
+func (r *Report) take(name string, known knowledge) {
+	for _, claim := range known.claims {
+		r.Wrong = append(r.Wrong, name+": "+claim)
+	}
+	for _, surprise := range known.surprises {
+		r.Unexpected = append(r.Unexpected, name+": "+surprise)
+	}
+}
+
 // judgeAnswers looks at what the clients of one account know.
 func judgeAnswers(report *Report, t *trader, intents []*intent, orders []accepted, events []told) {
-	byID, byIdentity := make(map[string]*accepted), make(map[string][]*accepted)
+	byID, byMark := make(map[string]*accepted), make(map[string][]*accepted)
 	for n := range orders {
 		o := &orders[n]
 		byID[o.ID] = o
-		byIdentity[identityOf(o)] = append(byIdentity[identityOf(o)], o)
+		if o.mark != "" {
+			byMark[o.mark] = append(byMark[o.mark], o)
+		} else if o.Parent == "" || byID[o.Parent] == nil {
+			report.Wrong = append(report.Wrong, fmt.Sprintf("%s: order %s is a leg of nothing", t.id, o.ID))
+		}
 	}
 	rejected := make(map[string]bool)
 	for _, e := range events {
-		if e.kind == event.TypeOrderRejected && e.order.Qty != nil {
-			rejected[e.order.Symbol+" "+e.order.Qty.String()] = true
+		if e.kind == event.TypeOrderRejected {
+			rejected[e.cause] = true
 		}
 	}
 	asked := make(map[string]bool)
 	for _, i := range intents {
-		asked[i.identity()] = true
-		judgeIntent(report, i, byIdentity[i.identity()], byID, rejected[i.identity()])
+		asked[i.mark] = true
+		judgeIntent(report, i, byMark[i.mark], byID, rejected[i.name])
 	}
-	for identity, found := range byIdentity {
-		if !asked[identity] {
-			report.Wrong = append(report.Wrong, fmt.Sprintf("%s: nobody asked for order %s, %s", t.id, found[0].ID, identity))
+	for mark, found := range byMark {
+		if !asked[mark] {
+			report.Wrong = append(report.Wrong, fmt.Sprintf("%s: nobody asked for order %s, %s", t.id, found[0].ID, mark))
 		}
 	}
 }
 
 func judgeIntent(report *Report, i *intent, found []*accepted, byID map[string]*accepted, rejected bool) {
 	report.Intents++
-	name := fmt.Sprintf("%s %s (%s)", i.trader.id, i.name, i.identity())
+	report.Kinds[string(i.kind)]++
+	name := fmt.Sprintf("%s %s (%s: %s)", i.trader.id, i.name, i.kind, i.mark)
 	if len(found) > 1 {
 		report.Duplicates = append(report.Duplicates, fmt.Sprintf("%s: orders %s and %s", name, found[0].ID, found[1].ID))
 	}
-	what, orderID, refusal, claims := i.known()
-	for _, claim := range claims {
-		report.Wrong = append(report.Wrong, name+": "+claim)
-	}
-	switch what {
+	known := i.known()
+	report.take(name, known)
+	switch known.outcome {
 	case placed:
 		report.Placed++
-		switch o := byID[orderID]; {
+		switch o := byID[known.orderID]; {
 		case o == nil:
-			report.Lost = append(report.Lost, fmt.Sprintf("%s: was told of order %s, which Alpaca does not have", name, orderID))
-		case !i.same(o):
-			report.Wrong = append(report.Wrong, fmt.Sprintf("%s: was told of order %s, which is %s", name, orderID, identityOf(o)))
+			report.Lost = append(report.Lost, fmt.Sprintf("%s: was told of order %s, which Alpaca does not have", name, known.orderID))
+		case o.mark != i.mark:
+			report.Wrong = append(report.Wrong, fmt.Sprintf("%s: was told of order %s, which is %s", name, known.orderID, o.mark))
 		}
-	case refused:
-		report.Refusals[refusal]++
-		if len(found) > 0 {
-			report.Wrong = append(report.Wrong, fmt.Sprintf("%s: was told %q, and Alpaca has order %s", name, refusal, found[0].ID))
-		} else if i.purpose != hopeless {
-			report.Unexpected = append(report.Unexpected, name+": "+refusal)
-		}
+	case refused, left:
+		judgeRefusal(report, i, name, known, found)
 	case handled:
 		report.Placed += len(found)
-		if len(found) == 0 && i.purpose != hopeless && !rejected {
+		switch {
+		case len(found) == 0 && i.kind != hopeless && !rejected:
 			report.Lost = append(report.Lost, name+": the command was taken, and there is neither an order nor a refusal")
-		}
-		if len(found) > 0 && rejected {
+		case len(found) == 0 && i.kind != hopeless:
+			report.Unexpected = append(report.Unexpected, name+": the command was taken, and Alpaca refused it")
+		case len(found) > 0 && rejected:
 			report.Wrong = append(report.Wrong, name+": an event says that the order was rejected")
+		}
+	case done:
+		report.Placed += len(found)
+		if len(found) == 0 {
+			report.Lost = append(report.Lost, name+": is said to be done, and Alpaca has no order")
 		}
 	case gaveUp:
 		report.GaveUp++
 	case unanswered:
 		report.Lost = append(report.Lost, name+": was never answered for good")
+	}
+}
+
+// judgeRefusal looks at an intent of which the client was told that there is no order.
+func judgeRefusal(report *Report, i *intent, name string, known knowledge, found []*accepted) {
+	if known.outcome == left {
+		report.Left++
+	} else {
+		report.Refusals[known.refusal]++
+	}
+	switch {
+	case len(found) > 0:
+		report.Wrong = append(report.Wrong, fmt.Sprintf("%s: was told %q, and Alpaca has order %s", name, known.refusal, found[0].ID))
+	case known.outcome == refused && !i.expects(known.refusal):
+		report.Unexpected = append(report.Unexpected, name+": "+known.refusal)
+	}
+}
+
+// judgeCancels looks whether the orders whose cancel was taken have come to their end.
+func judgeCancels(report *Report, t *trader, orders []accepted, canceled []string) {
+	ended := make(map[string]bool, len(orders))
+	for n := range orders {
+		ended[orders[n].ID] = orders[n].ended()
+	}
+	for _, id := range canceled {
+		if !ended[id] {
+			report.Wrong = append(report.Wrong, fmt.Sprintf("%s: order %s was to be canceled, and is open or unknown", t.id, id))
+		}
 	}
 }
 
@@ -113,9 +167,17 @@ func judgeEvents(report *Report, t *trader, orders []accepted, history []tradeEv
 		report.missing++
 		wrong("no event %s of %s", id, what)
 	}
+	happened := make(map[string]bool)
+	for _, h := range history {
+		happened[h.OrderID] = true
+	}
 	for n := range orders {
-		if _, ok := place[orders[n].ID+":accepted"]; !ok {
-			miss("an accepted order", orders[n].ID+":accepted")
+		o := &orders[n]
+		if o.mark == "" && !happened[o.ID] {
+			continue // a leg that is not at the market yet, or of a multi-leg order: its parent's event tells of it
+		}
+		if _, ok := place[o.ID+":accepted"]; !ok {
+			miss("an accepted order", o.ID+":accepted")
 		}
 	}
 	last := -1
@@ -152,14 +214,22 @@ func judgeEvents(report *Report, t *trader, orders []accepted, history []tradeEv
 
 // eventsOf are the IDs of the events that a trade event must lead to, the order's own first.
 func eventsOf(h tradeEvent) []string {
+	own := h.OrderID + ":filled"
 	switch h.Name {
 	case "partial_fill":
-		return []string{h.OrderID + ":" + h.ExecutionID, h.OrderID + ":" + h.ExecutionID + ":position", h.ID + ":account"}
+		own = h.OrderID + ":" + h.ExecutionID
 	case "fill":
-		return []string{h.OrderID + ":filled", h.OrderID + ":" + h.ExecutionID + ":position", h.ID + ":account"}
 	case "canceled", "expired", "replaced", "rejected":
 		return []string{h.OrderID + ":" + h.Name}
 	default:
 		return nil
 	}
+	events := []string{own}
+	for _, leg := range h.Legs {
+		events = append(events, leg.OrderID+":"+leg.ExecutionID+":position")
+	}
+	if len(h.Legs) == 0 {
+		events = append(events, h.OrderID+":"+h.ExecutionID+":position")
+	}
+	return append(events, h.ID+":account")
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opitios-ai/alpaca-knative/shared/event"
 )
@@ -13,10 +14,19 @@ func market(t *testing.T) (*trader, *intent, accepted) {
 	t.Helper()
 	traders := []trader{{id: "a"}}
 	for n := 0; ; n++ {
-		if i := newIntent(1, n, traders); i.purpose == trade {
+		if i := newIntent(1, n, traders, listingNow(t)); i.kind == shares && i.way != byCommand {
 			return &traders[0], i, orderOf(i, "o1")
 		}
 	}
+}
+
+func listingNow(t *testing.T) *listing {
+	t.Helper()
+	l, err := newListing(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 func orderOf(i *intent, id string) accepted {
@@ -25,7 +35,7 @@ func orderOf(i *intent, id string) accepted {
 
 // counted is what a verdict found.
 func counted(r *Report) string {
-	return fmt.Sprintf("duplicates=%d lost=%d wrong=%d unordered=%d", len(r.Duplicates), len(r.Lost), len(r.Wrong), len(r.Unordered))
+	return fmt.Sprintf("unexpected=%d duplicates=%d lost=%d wrong=%d unordered=%d", len(r.Unexpected), len(r.Duplicates), len(r.Lost), len(r.Wrong), len(r.Unordered))
 }
 
 // TestAnswersAreJudged: the comparison itself finds what it is for.
@@ -37,29 +47,34 @@ func TestAnswersAreJudged(t *testing.T) {
 		events []told
 		want   string
 	}{
-		{"placed", func(i *intent) { i.end(placed, "o1", "") }, one, nil, "duplicates=0 lost=0 wrong=0 unordered=0"},
-		{"two orders", func(i *intent) { i.end(placed, "o1", "") }, two, nil, "duplicates=1 lost=0 wrong=0 unordered=0"},
-		{"told of an order that is not there", func(i *intent) { i.end(placed, "o1", "") }, none, nil, "duplicates=0 lost=1 wrong=0 unordered=0"},
-		{"told of another's order", func(i *intent) { i.end(placed, "o1", "") }, another, nil, "duplicates=0 lost=0 wrong=2 unordered=0"},
-		{"refused", func(i *intent) { i.end(refused, "", "422 X") }, none, nil, "duplicates=0 lost=0 wrong=0 unordered=0"},
-		{"refused, but there", func(i *intent) { i.end(refused, "", "422 X") }, one, nil, "duplicates=0 lost=0 wrong=1 unordered=0"},
-		{"never answered", func(*intent) {}, one, nil, "duplicates=0 lost=1 wrong=0 unordered=0"},
-		{"given up, not there", func(i *intent) { i.end(gaveUp, "", "") }, none, nil, "duplicates=0 lost=0 wrong=0 unordered=0"},
-		{"given up, there", func(i *intent) { i.end(gaveUp, "", "") }, one, nil, "duplicates=0 lost=0 wrong=0 unordered=0"},
-		{"command taken", func(i *intent) { i.end(handled, "", "") }, one, nil, "duplicates=0 lost=0 wrong=0 unordered=0"},
-		{"command taken for nothing", func(i *intent) { i.end(handled, "", "") }, none, nil, "duplicates=0 lost=1 wrong=0 unordered=0"},
-		{"a claim", func(i *intent) { i.end(placed, "o1", ""); i.claim("x") }, one, nil, "duplicates=0 lost=0 wrong=1 unordered=0"},
+		{"placed", func(i *intent) { i.end(placed, "o1", "") }, one, nil, "unexpected=0 duplicates=0 lost=0 wrong=0 unordered=0"},
+		{"two orders", func(i *intent) { i.end(placed, "o1", "") }, two, nil, "unexpected=0 duplicates=1 lost=0 wrong=0 unordered=0"},
+		{"told of an order that is not there", func(i *intent) { i.end(placed, "o1", "") }, none, nil, "unexpected=0 duplicates=0 lost=1 wrong=0 unordered=0"},
+		{"told of another's order", func(i *intent) { i.end(placed, "o1", "") }, another, nil, "unexpected=0 duplicates=0 lost=0 wrong=2 unordered=0"},
+		{"refused", func(i *intent) { i.end(refused, "", "422 X") }, none, nil, "unexpected=1 duplicates=0 lost=0 wrong=0 unordered=0"},
+		{"refused, but there", func(i *intent) { i.end(refused, "", "422 X") }, one, nil, "unexpected=0 duplicates=0 lost=0 wrong=1 unordered=0"},
+		{"left after 429", func(i *intent) { i.end(left, "", "429 X") }, none, nil, "unexpected=0 duplicates=0 lost=0 wrong=0 unordered=0"},
+		{"left after 429, but there", func(i *intent) { i.end(left, "", "429 X") }, one, nil, "unexpected=0 duplicates=0 lost=0 wrong=1 unordered=0"},
+		{"closed, its answer lost", func(i *intent) { i.end(done, "", "") }, one, nil, "unexpected=0 duplicates=0 lost=0 wrong=0 unordered=0"},
+		{"not closed, its answer lost", func(i *intent) { i.end(done, "", "") }, none, nil, "unexpected=0 duplicates=0 lost=1 wrong=0 unordered=0"},
+		{"an odd answer", func(i *intent) { i.end(placed, "o1", ""); i.surprise("500") }, one, nil, "unexpected=1 duplicates=0 lost=0 wrong=0 unordered=0"},
+		{"never answered", func(*intent) {}, one, nil, "unexpected=0 duplicates=0 lost=1 wrong=0 unordered=0"},
+		{"given up, not there", func(i *intent) { i.end(gaveUp, "", "") }, none, nil, "unexpected=0 duplicates=0 lost=0 wrong=0 unordered=0"},
+		{"given up, there", func(i *intent) { i.end(gaveUp, "", "") }, one, nil, "unexpected=0 duplicates=0 lost=0 wrong=0 unordered=0"},
+		{"command taken", func(i *intent) { i.end(handled, "", "") }, one, nil, "unexpected=0 duplicates=0 lost=0 wrong=0 unordered=0"},
+		{"command taken for nothing", func(i *intent) { i.end(handled, "", "") }, none, nil, "unexpected=0 duplicates=0 lost=1 wrong=0 unordered=0"},
+		{"a claim", func(i *intent) { i.end(placed, "o1", ""); i.claim("x") }, one, nil, "unexpected=0 duplicates=0 lost=0 wrong=1 unordered=0"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			trader, i, _ := market(t)
 			test.client(i)
-			report := &Report{Refusals: map[string]int{}}
-			judgeAnswers(report, trader, []*intent{i}, test.orders(i), test.events)
+			report := &Report{Refusals: map[string]int{}, Kinds: map[string]int{}}
+			judgeAnswers(report, trader, []*intent{i}, marked(test.orders(i)), test.events)
 			if got := counted(report); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
-			if report.Clean() != (test.want == "duplicates=0 lost=0 wrong=0 unordered=0") {
+			if report.Clean() != (test.want == "unexpected=0 duplicates=0 lost=0 wrong=0 unordered=0") {
 				t.Error("clean or not?")
 			}
 		})
@@ -109,7 +124,7 @@ func TestEventsAreJudged(t *testing.T) {
 				events = append(events, told{id: id, kind: event.TypeOrderFilled, sequence: sequence})
 			}
 			report := &Report{}
-			judgeEvents(report, &trader{id: "a"}, []accepted{{ID: "o1"}, {ID: "o2"}}, history, events)
+			judgeEvents(report, &trader{id: "a"}, []accepted{{ID: "o1", mark: "one"}, {ID: "o2", mark: "two"}}, history, events)
 			if len(report.Unordered) != test.unordered {
 				t.Errorf("found %d, want %d: %q", len(report.Unordered), test.unordered, report.Unordered)
 			}

@@ -33,7 +33,9 @@ type world struct {
 	settings     Settings
 	folder       string
 	accountsFile string
-	traders      []trader
+	traders      []trader // accounts that many clients share
+	desks        []trader // accounts that one has to himself
+	listing      *listing
 	issuer       *auth.Issuer
 	redis        *redisprocess.Cluster
 	alpaca       *alpacaAPI
@@ -90,13 +92,20 @@ func (w *world) openAccounts(context.Context) error {
 		return err
 	}
 	permissions := []auth.Permission{auth.PermissionTrade, auth.PermissionAccountRead}
+	if w.listing, err = newListing(time.Now()); err != nil {
+		return err
+	}
 	var accounts []vault.Account
-	for i := range w.settings.Accounts {
+	for i := range w.accounts() {
 		t := trader{id: fmt.Sprintf("chaos-%04d", i+1), keyID: fmt.Sprintf("PKEMULATOR%010d", i+1)}
 		if t.token, _, err = w.issuer.Issue(t.id, "", permissions); err != nil {
 			return err
 		}
-		w.traders = append(w.traders, t)
+		if i < w.settings.Accounts {
+			w.traders = append(w.traders, t)
+		} else {
+			w.desks = append(w.desks, t)
+		}
 		accounts = append(accounts, vault.Account{
 			ID: t.id, Type: vault.TypePaper, MarketData: i == 0, Permissions: permissions,
 			Credentials: alpaca.Credentials{KeyID: t.keyID, SecretKey: fmt.Sprintf("emulator-secret-%010d", i+1)},
@@ -108,6 +117,16 @@ func (w *world) openAccounts(context.Context) error {
 	}
 	w.accountsFile = filepath.Join(w.folder, "accounts.json")
 	return os.WriteFile(w.accountsFile, content, 0o600)
+}
+
+// accounts is how many there are of both sorts.
+func (w *world) accounts() int {
+	return w.settings.Accounts + (w.settings.Accounts+accountsPerDesk-1)/accountsPerDesk
+}
+
+// everybody is who has an account.
+func (w *world) everybody() []trader {
+	return append(w.traders[:len(w.traders):len(w.traders)], w.desks...)
 }
 
 func (w *world) startAlpaca(ctx context.Context) error {
@@ -123,7 +142,7 @@ func (w *world) startAlpaca(ctx context.Context) error {
 		name: "emulator", program: filepath.Join(w.folder, "emulator"), folder: w.folder, port: public,
 		arguments: []string{
 			"-addr", "127.0.0.1:" + strconv.Itoa(public), "-admin-addr", "127.0.0.1:" + strconv.Itoa(private),
-			"-accounts", strconv.Itoa(w.settings.Accounts), "-trading-limit", "-1", "-data-limit", "-1",
+			"-accounts", strconv.Itoa(w.accounts()), "-trading-limit", "-1", "-data-limit", "-1",
 			"-seed", strconv.FormatUint(w.settings.Seed, 10), "-event-history", "100000", "-heartbeat", "5s",
 		},
 	}
