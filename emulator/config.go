@@ -71,6 +71,8 @@ type Config struct {
 	FillLatency time.Duration
 	// PartialFillProbability is how often an order is filled in part first; zero: Alpaca's 0.10; negative: never.
 	PartialFillProbability float64
+	// LimitPriceAway is how far a limit may be from a stock's last price, as a fraction of it; zero: any distance.
+	LimitPriceAway decimal.Decimal
 	// Disputed chooses where Alpaca's own sources disagree about trading; zero: what is safer for a client.
 	Disputed exchange.Disputed
 	// EventHistory is how many trade updates an account keeps for since and since_id; zero: 20,000.

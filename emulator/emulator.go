@@ -77,7 +77,7 @@ func New(cfg Config, logger *zap.Logger) (*Emulator, error) {
 	}
 	venue := exchange.New(exchange.Settings{
 		Seed: cfg.Seed, FillLatency: cfg.FillLatency, PartialFillProbability: cfg.PartialFillProbability,
-		EventHistory: cfg.EventHistory, Disputed: cfg.Disputed,
+		EventHistory: cfg.EventHistory, LimitPriceAway: cfg.LimitPriceAway, Disputed: cfg.Disputed,
 	}, hours, prices, catalogue)
 	for _, account := range cfg.Accounts {
 		opening := exchange.Opening{ID: account.id(), KeyID: account.KeyID, SecretKey: account.SecretKey, Cash: account.Cash}
@@ -154,7 +154,9 @@ func (e *Emulator) publicHandler() http.Handler {
 		Heartbeat: e.config.Heartbeat,
 	}
 	prices.Register(mux, e.gate)
-	broker := &trading.API{Catalogue: e.catalogue, Clock: e.clock, Market: e.market, Announcements: prices.Announcements}
+	broker := &trading.API{
+		Catalogue: e.catalogue, Clock: e.clock, Market: e.market, Announcements: prices.Announcements, Listing: e.exchange.Listing,
+	}
 	broker.Register(mux, e.gate)
 	e.streams.Register(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {

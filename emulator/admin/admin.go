@@ -61,6 +61,10 @@ func (api *API) Handler() http.Handler {
 	mux.HandleFunc("POST /emulator/clock", api.setClock)
 	mux.HandleFunc("POST /emulator/halt", api.halt)
 	mux.HandleFunc("DELETE /emulator/halt/{symbol}", api.resume)
+	mux.HandleFunc("POST /emulator/offering", api.listing(api.Exchange.Offer))
+	mux.HandleFunc("DELETE /emulator/offering/{symbol}", api.unlisting(api.Exchange.FirstTrade))
+	mux.HandleFunc("POST /emulator/hard-to-borrow", api.listing(api.Exchange.MakeHardToBorrow))
+	mux.HandleFunc("DELETE /emulator/hard-to-borrow/{symbol}", api.unlisting(api.Exchange.MakeEasyToBorrow))
 	mux.HandleFunc("POST /emulator/disconnect", api.disconnect)
 	mux.HandleFunc("POST /emulator/reset", api.reset)
 	mux.HandleFunc("GET /emulator/snapshot", api.save)
@@ -82,11 +86,12 @@ func (api *API) accounts(w http.ResponseWriter, _ *http.Request) {
 	write(w, http.StatusOK, list)
 }
 
-// restrict changes what an account may do: what is left out is allowed.
+// restrict changes what an account may do: what is left out is as it is for every paper account.
 func (api *API) restrict(w http.ResponseWriter, r *http.Request) {
 	var wanted struct {
 		KeyID string `json:"key_id"`
 		exchange.Restriction
+		exchange.Privilege
 	}
 	if !read(w, r, &wanted) {
 		return
@@ -96,7 +101,10 @@ func (api *API) restrict(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "key_id: no such account")
 		return
 	}
-	account.Restrict(wanted.Restriction)
+	if err := account.Restrict(wanted.Restriction, wanted.Privilege); err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	w.WriteHeader(http.StatusNoContent)
 }
 

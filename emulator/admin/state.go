@@ -112,6 +112,31 @@ func (api *API) resume(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// listing changes what holds for a stock.
+func (api *API) listing(change func(symbol string) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var wanted struct {
+			Symbol string `json:"symbol"`
+		}
+		if !read(w, r, &wanted) {
+			return
+		}
+		if err := change(wanted.Symbol); err != nil {
+			refuse(w, http.StatusBadRequest, "symbol: "+err.Error())
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// unlisting takes such a change back.
+func (api *API) unlisting(change func(symbol string)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		change(r.PathValue("symbol"))
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
 // disconnect breaks open streams, all or those of a key or path.
 func (api *API) disconnect(w http.ResponseWriter, r *http.Request) {
 	var wanted struct {

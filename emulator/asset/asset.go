@@ -15,9 +15,10 @@ import (
 // Class is a kind of asset, by Alpaca's names.
 type Class string
 
-// The asset classes. Perpetual futures have market data only.
+// The asset classes. Perpetual futures have market data only, indices have options only.
 const (
 	Equity    Class = "us_equity"
+	Index     Class = "us_index"
 	Option    Class = "us_option"
 	Crypto    Class = "crypto"
 	Perpetual Class = "crypto_perp"
@@ -40,6 +41,8 @@ type Asset struct {
 	Price      decimal.Decimal // around which the random walk runs, USD; zero for option contracts
 	Volatility float64         // of a year, as a fraction
 
+	walk string // symbol whose walk the price follows; empty: its own
+
 	Pair     *Pair     // crypto and perpetual futures only
 	Contract *Contract // option contracts only
 }
@@ -51,7 +54,7 @@ func (a *Asset) Tape() string {
 		return "A"
 	case "NASDAQ":
 		return "C"
-	case "OTC":
+	case overTheCounter:
 		return "O"
 	default:
 		return "B"
@@ -66,18 +69,26 @@ func (a *Asset) Worth(qty, price decimal.Decimal) decimal.Decimal {
 	return qty.Mul(price)
 }
 
-// HasOptions reports whether option contracts on the asset are listed.
-func (a *Asset) HasOptions() bool { return a.Class == Equity && a.Symbol != TestSymbol }
+// Walk returns the symbol whose random walk the price follows, at its own height.
+func (a *Asset) Walk() string {
+	if a.walk != "" {
+		return a.walk
+	}
+	return a.Symbol
+}
 
 // Catalogue finds assets by symbol or ID. It is immutable and may be used concurrently.
 type Catalogue struct {
-	all         []*Asset
-	underlyings []*Asset
-	perpetuals  []*Asset
-	bySymbol    map[string]*Asset
-	byID        map[string]*Asset
-	byRoot      map[string]int // index in underlyings
-	calendar    *session.Calendar
+	all          []*Asset
+	underlyings  []*Asset
+	indices      []*Asset
+	perpetuals   []*Asset
+	products     []*Product // by their numbers
+	bySymbol     map[string]*Asset
+	byID         map[string]*Asset
+	byRoot       map[string]*Product
+	byUnderlying map[string][]*Product
+	calendar     *session.Calendar
 }
 
 // NewCatalogue reads the embedded lists.
@@ -87,16 +98,25 @@ func NewCatalogue() (*Catalogue, error) {
 		return nil, err
 	}
 	c := &Catalogue{
-		bySymbol: make(map[string]*Asset), byID: make(map[string]*Asset), byRoot: make(map[string]int), calendar: calendar,
+		bySymbol: make(map[string]*Asset), byID: make(map[string]*Asset), calendar: calendar, indices: indices(),
+		byRoot: make(map[string]*Product), byUnderlying: make(map[string][]*Product),
 	}
 	for line := range strings.Lines(equities) {
 		listed, err := parseEquity(strings.TrimSuffix(line, "\n"))
 		if err != nil {
 			return nil, fmt.Errorf("asset list: %w", err)
 		}
-		c.byRoot[Root(listed.Symbol)] = len(c.underlyings)
-		c.underlyings = append(c.underlyings, listed)
+		if listed.Exchange != overTheCounter {
+			c.underlyings = append(c.underlyings, listed)
+			c.offer(standard(listed))
+		}
 		c.list(listed)
+	}
+	for _, index := range c.indices {
+		c.list(index)
+	}
+	for _, product := range append(c.indexProducts(), c.adjusted()...) {
+		c.offer(product)
 	}
 	for line := range strings.Lines(pairs) {
 		listed, err := parsePair(strings.TrimSuffix(line, "\n"))
@@ -126,7 +146,7 @@ func (c *Catalogue) index(a *Asset) {
 	c.byID[a.ID] = a
 }
 
-// Find returns the asset with this symbol or ID: a stock, a crypto pair (BTC/USD and BTCUSD are the same), an option
+// Find returns the asset with this symbol or ID: a stock, an index, a crypto pair (BTC/USD and BTCUSD are the same), an option
 // contract by its OCC symbol whether it has expired or not, the test asset, or a perpetual future.
 func (c *Catalogue) Find(symbolOrID string) (*Asset, bool) {
 	if found, ok := c.bySymbol[symbolOrID]; ok {
@@ -138,12 +158,15 @@ func (c *Catalogue) Find(symbolOrID string) (*Asset, bool) {
 	return c.findContract(symbolOrID)
 }
 
-// All returns every stock and crypto pair, in the order of the lists: what Alpaca's asset list has. The slice must not be
-// changed.
+// All returns every stock, index and crypto pair, in the order of the lists: what Alpaca's asset list has. The slice must not
+// be changed.
 func (c *Catalogue) All() []*Asset { return c.all }
 
 // Underlyings returns the stocks that have option contracts. The slice must not be changed.
 func (c *Catalogue) Underlyings() []*Asset { return c.underlyings }
+
+// Indices returns the indices that have option contracts. The slice must not be changed.
+func (c *Catalogue) Indices() []*Asset { return c.indices }
 
 // Perpetuals returns the crypto perpetual futures. The slice must not be changed.
 func (c *Catalogue) Perpetuals() []*Asset { return c.perpetuals }

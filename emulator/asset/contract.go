@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opitios-ai/alpaca-knative/emulator/session"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
 
@@ -20,16 +21,17 @@ const (
 	Put  ContractType = "put"
 )
 
-// Multiplier is how many shares a contract is for.
+// Multiplier is how many shares a contract's price and strike are for.
 const Multiplier = 100
 
-// Contract is what only option contracts have. All are American style and for Multiplier shares.
+// Contract is what only option contracts have.
 type Contract struct {
-	Underlying *Asset
-	Root       string
+	*Product
+
 	Type       ContractType
 	Strike     decimal.Decimal // USD a share
-	Expiration time.Time       // the close of its last trading day
+	Expiration time.Time       // what it is settled by: the close of its expiration date, or the open of a Morning contract's
+	LastTrade  time.Time       // the close of its last trading day
 }
 
 // Date returns the expiration date as YYYY-MM-DD.
@@ -47,7 +49,7 @@ func (c *Contract) Intrinsic(price decimal.Decimal) decimal.Decimal {
 	return gain
 }
 
-// Expired reports whether trading in the contract is over at t.
+// Expired reports whether the contract is settled at t.
 func (c *Contract) Expired(t time.Time) bool { return !t.Before(c.Expiration) }
 
 // ExpiresOn reports whether t is on the contract's last day, in New York.
@@ -75,6 +77,7 @@ const (
 	strikeDigits = 8
 	tailLength   = 6 + 1 + strikeDigits // YYMMDD, C or P, strike in thousandths
 	maxRoot      = 6
+	symbolDate   = "060102"
 )
 
 // symbol returns the OCC symbol without padding, as Alpaca writes it: AAPL261218C00250000.
@@ -89,7 +92,7 @@ func (c *Contract) symbol() string {
 	}
 	out := make([]byte, 0, len(c.Root)+tailLength)
 	out = append(out, c.Root...)
-	out = c.Expiration.AppendFormat(out, "060102")
+	out = c.Expiration.AppendFormat(out, symbolDate)
 	out = append(out, letter)
 	digits := strconv.FormatInt(thousandths, 10)
 	for range strikeDigits - len(digits) {
@@ -98,12 +101,20 @@ func (c *Contract) symbol() string {
 	return string(append(out, digits...))
 }
 
+// name is what the contract is on: the stock, also for roots without the dot, the root of any other.
+func (p *Product) name() string {
+	if p.European || p.Adjusted {
+		return p.Root
+	}
+	return p.Underlying.Symbol
+}
+
 // contractAsset wraps the contract.
-func (c *Catalogue) contractAsset(contract *Contract) *Asset {
+func contractAsset(contract *Contract) *Asset {
 	return &Asset{
-		ID: c.contractID(contract), Class: Option, Symbol: contract.symbol(), Tradable: true, Contract: contract,
+		ID: contract.id(), Class: Option, Symbol: contract.symbol(), Tradable: contract.Tradable, Contract: contract,
 		Marginable: true, //nolint:misspell // Alpaca's word, and its answer for option positions, which it lends nothing on
-		Name: fmt.Sprintf("%s %s %s %s", contract.Underlying.Symbol, contract.Expiration.Format("Jan 02 2006"),
+		Name: fmt.Sprintf("%s %s %s %s", contract.name(), contract.Expiration.Format("Jan 02 2006"),
 			contract.Strike, map[ContractType]string{Call: "Call", Put: "Put"}[contract.Type]),
 		Volatility: contract.Underlying.Volatility,
 	}
@@ -138,11 +149,11 @@ func (c *Catalogue) findContract(symbolOrID string) (*Asset, bool) {
 		return c.contractByID(symbolOrID)
 	}
 	root, tail := symbolOrID[:len(symbolOrID)-tailLength], symbolOrID[len(symbolOrID)-tailLength:]
-	at, ok := c.byRoot[root]
+	product, ok := c.byRoot[root]
 	if !ok {
 		return nil, false
 	}
-	date, err := time.ParseInLocation("060102", tail[:6], c.calendar.Location())
+	date, err := time.ParseInLocation(symbolDate, tail[:6], c.calendar.Location())
 	if err != nil {
 		return nil, false
 	}
@@ -154,22 +165,39 @@ func (c *Catalogue) findContract(symbolOrID string) (*Asset, bool) {
 	if tail[6] == 'P' {
 		kind = Put
 	}
-	return c.contract(at, date, kind, thousandths)
+	return c.contract(product, date, kind, thousandths)
 }
 
 // contract returns the contract with these terms if it is listed at some time.
-func (c *Catalogue) contract(underlying int, date time.Time, kind ContractType, thousandths int64) (*Asset, bool) {
+func (c *Catalogue) contract(product *Product, date time.Time, kind ContractType, thousandths int64) (*Asset, bool) {
 	day, ok := c.expiration(date)
-	if !ok {
+	if !ok || !product.lists(day.Open) || !strikesOf(product.Underlying).has(thousandths, isMonthly(day.Open)) {
 		return nil, false
 	}
-	stock := c.underlyings[underlying]
-	if !strikesOf(stock).has(thousandths, isMonthly(day.Open)) {
-		return nil, false
+	contract := &Contract{Product: product, Type: kind, Strike: fromThousandths(thousandths)}
+	contract.Expiration, contract.LastTrade = c.ends(product, day)
+	return contractAsset(contract), true
+}
+
+// ends returns when contracts that expire on a day are settled, and when they trade last.
+func (c *Catalogue) ends(product *Product, day session.Day) (expiration, lastTrade time.Time) {
+	if product.Morning {
+		return day.Open, c.calendar.PreviousClose(day.Open)
 	}
-	return c.contractAsset(&Contract{
-		Underlying: stock, Root: Root(stock.Symbol), Type: kind, Strike: fromThousandths(thousandths), Expiration: day.Close,
-	}), true
+	return day.Close, day.Close
+}
+
+// HasRoot reports whether there are contracts with the root of an OCC symbol.
+func (c *Catalogue) HasRoot(symbol string) bool { return c.byRoot[RootOf(symbol)] != nil }
+
+// IsContractDate reports whether the date in an OCC symbol exists.
+func IsContractDate(symbol string) bool {
+	if !IsContractSymbol(symbol) {
+		return false
+	}
+	tail := symbol[len(symbol)-tailLength:]
+	_, err := time.Parse(symbolDate, tail[:6])
+	return err == nil
 }
 
 // RootOf returns the root of an OCC symbol; "" for text that is none.

@@ -16,15 +16,15 @@ const (
 	unscatter = 0xF1DE83E19937733D // the inverse of scramble modulo 2^64, hence modulo 2^60
 )
 
-func (c *Catalogue) contractID(contract *Contract) string {
-	year, month, day := contract.Expiration.Date()
+func (c *Contract) id() string {
+	year, month, day := c.Expiration.Date()
 	days := time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / (24 * 3600)
-	thousandths, err := contract.Strike.Mul64(1000).Int64()
+	thousandths, err := c.Strike.Mul64(1000).Int64()
 	if err != nil { // cannot happen: strikes are below 100,000
 		thousandths = 0
 	}
-	packed := uint64(c.byRoot[contract.Root])<<44 | uint64(days)<<28 | uint64(thousandths)<<1 // all positive
-	if contract.Type == Put {
+	packed := uint64(c.number)<<44 | uint64(days)<<28 | uint64(thousandths)<<1 // all positive
+	if c.Type == Put {
 		packed |= 1
 	}
 	return contractUUID(packed).String()
@@ -62,8 +62,8 @@ func (c *Catalogue) contractByID(text string) (*Asset, bool) {
 	if contractUUID(packed) != id {
 		return nil, false
 	}
-	underlying, days := int(packed>>44), int64(packed>>28&0xFFFF) // both are below 2^16
-	if underlying >= len(c.underlyings) {
+	product, days := int(packed>>44), int64(packed>>28&0xFFFF) // both are below 2^16
+	if product >= len(c.products) {
 		return nil, false
 	}
 	kind := Call
@@ -71,5 +71,5 @@ func (c *Catalogue) contractByID(text string) (*Asset, bool) {
 		kind = Put
 	}
 	year, month, day := time.Unix(days*24*3600, 0).UTC().Date()
-	return c.contract(underlying, time.Date(year, month, day, 12, 0, 0, 0, c.calendar.Location()), kind, int64(packed>>1&(1<<27-1)))
+	return c.contract(c.products[product], time.Date(year, month, day, 12, 0, 0, 0, c.calendar.Location()), kind, int64(packed>>1&(1<<27-1)))
 }

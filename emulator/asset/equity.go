@@ -15,6 +15,12 @@ var equities string
 // TestSymbol is what Alpaca's test stream sends data of. It cannot be traded.
 const TestSymbol = "FAKEPACA"
 
+// overTheCounter is the exchange of stocks that no exchange lists.
+const overTheCounter = "OTC"
+
+// IsOverTheCounter reports whether no exchange lists the stock.
+func (a *Asset) IsOverTheCounter() bool { return a.Exchange == overTheCounter }
+
 // row is the part that the lines of both lists share: symbol, price, volatility in percent and name.
 func row(symbol, price, volatility, name string) (*Asset, error) {
 	listedPrice, err := decimal.Parse(price)
@@ -56,6 +62,9 @@ func (a *Asset) restrict() {
 	case "SQQQ", "UVXY":
 		a.Fractionable = false
 		a.Attributes = []string{"has_options", "overnight_tradable"}
+	}
+	if a.Exchange == overTheCounter {
+		a.Fractionable, a.Shortable, a.EasyToBorrow, a.Attributes = false, false, false, nil
 	}
 }
 

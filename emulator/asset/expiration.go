@@ -81,37 +81,53 @@ func (c *Catalogue) PastExpirations(from string, t time.Time) []time.Time {
 	}
 }
 
-// Chain yields the contracts on an underlying that are listed at t, in the order of their symbols: by expiration, calls
+// lists reports whether the product's contracts expire on a date on which some contracts do.
+func (p *Product) lists(date time.Time) bool { return p.weekly || isMonthly(date) }
+
+// Chain yields the contracts on an underlying that are listed at t, in the order of their symbols: by root, expiration, calls
 // before puts, by strike. Nothing is kept in memory. It is empty for an asset without options.
 func (c *Catalogue) Chain(underlying *Asset, t time.Time) iter.Seq[*Asset] {
 	return c.ChainOf(underlying, c.Expirations(t))
 }
 
-// ChainOf is Chain for some expirations, each the close of the last trading day.
+// ChainOf is Chain for some expirations, each the close of the expiration date.
 func (c *Catalogue) ChainOf(underlying *Asset, expirations []time.Time) iter.Seq[*Asset] {
 	return func(yield func(*Asset) bool) {
-		if !underlying.HasOptions() {
-			return
+		for _, product := range c.byUnderlying[underlying.Symbol] {
+			for listed := range c.ContractsOf(product, expirations) {
+				if !yield(listed) {
+					return
+				}
+			}
 		}
-		for contract := range terms(underlying, expirations) {
-			if !yield(c.contractAsset(&contract)) {
+	}
+}
+
+// ContractsOf is ChainOf for one product.
+func (c *Catalogue) ContractsOf(product *Product, expirations []time.Time) iter.Seq[*Asset] {
+	return func(yield func(*Asset) bool) {
+		for contract := range c.terms(product, expirations) {
+			if !yield(contractAsset(&contract)) {
 				return
 			}
 		}
 	}
 }
 
-func terms(underlying *Asset, expirations []time.Time) iter.Seq[Contract] {
-	ladder, root := strikesOf(underlying), Root(underlying.Symbol)
+func (c *Catalogue) terms(product *Product, expirations []time.Time) iter.Seq[Contract] {
+	ladder := strikesOf(product.Underlying)
 	return func(yield func(Contract) bool) {
-		for _, expiration := range expirations {
-			rungs := slices.Collect(ladder.all(isMonthly(expiration)))
-			for _, kind := range []ContractType{Call, Put} {
+		for _, closes := range expirations {
+			day, ok := c.calendar.DayOf(closes)
+			if !ok || !product.lists(closes) {
+				continue
+			}
+			contract := Contract{Product: product}
+			contract.Expiration, contract.LastTrade = c.ends(product, day)
+			rungs := slices.Collect(ladder.all(isMonthly(closes)))
+			for _, contract.Type = range []ContractType{Call, Put} {
 				for _, strike := range rungs {
-					contract := Contract{
-						Underlying: underlying, Root: root, Type: kind,
-						Strike: fromThousandths(strike), Expiration: expiration,
-					}
+					contract.Strike = fromThousandths(strike)
 					if !yield(contract) {
 						return
 					}
@@ -123,5 +139,7 @@ func terms(underlying *Asset, expirations []time.Time) iter.Seq[Contract] {
 
 // IsListed reports whether a contract is listed at t.
 func (c *Catalogue) IsListed(contract *Contract, t time.Time) bool {
-	return slices.ContainsFunc(c.Expirations(t), contract.Expiration.Equal)
+	return slices.ContainsFunc(c.Expirations(t), func(closes time.Time) bool {
+		return closes.YearDay() == contract.Expiration.YearDay() && closes.Year() == contract.Expiration.Year()
+	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -10,12 +11,13 @@ import (
 	"github.com/opitios-ai/alpaca-knative/emulator"
 	"github.com/opitios-ai/alpaca-knative/emulator/access"
 	"github.com/opitios-ai/alpaca-knative/emulator/exchange"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
 
 // settings reads the command line. flag.ErrHelp after help was written to output.
 func settings(arguments []string, output io.Writer) (emulator.Config, error) {
 	var config emulator.Config
-	accounts, plan, recordings, readings, disputed, start := 1, "", "", "", "", ""
+	accounts, plan, recordings, readings, disputed, start, away := 1, "", "", "", "", "", ""
 	flags := flag.NewFlagSet("emulator", flag.ContinueOnError)
 	flags.SetOutput(output)
 	flags.StringVar(&config.Addr, "addr", "127.0.0.1:4001", "address of trading, market data and streams")
@@ -41,6 +43,7 @@ func settings(arguments []string, output io.Writer) (emulator.Config, error) {
 	flags.BoolVar(&config.Streams.Data.CountBars, "count-bars", false, "count bars towards the free plan's symbols")
 	flags.IntVar(&config.Streams.UpgradesPerMinute, "upgrades", 0, "WebSocket handshakes a minute and client address; 0: any number")
 	flags.BoolVar(&config.Streams.TextFrames, "text-frames", false, "send trade updates in text frames, as the live environment does")
+	flags.StringVar(&away, "limit-price-away", "", "how far a limit may be from a stock's price, as a fraction; empty: any distance")
 	flags.IntVar(&accounts, "accounts", 1, "how many paper accounts to open")
 	if err := flags.Parse(arguments); err != nil {
 		return config, err
@@ -60,14 +63,35 @@ func settings(arguments []string, output io.Writer) (emulator.Config, error) {
 			return config, fmt.Errorf("-start: %w", err)
 		}
 	}
+	if config.LimitPriceAway, err = fraction(away); err != nil {
+		return config, fmt.Errorf("-limit-price-away: %w", err)
+	}
 	if recordings != "" {
 		config.Replay = strings.Split(recordings, ",")
 	}
-	for i := range accounts {
-		config.Accounts = append(config.Accounts, emulator.Account{
-			KeyID: fmt.Sprintf("PKEMULATOR%010d", i+1), SecretKey: fmt.Sprintf("emulator-secret-%010d", i+1),
-			DataPlan: access.Plan(plan),
+	config.Accounts = open(accounts, access.Plan(plan))
+	return config, nil
+}
+
+// open returns as many accounts with made-up keys.
+func open(count int, plan access.Plan) []emulator.Account {
+	accounts := make([]emulator.Account, 0, max(0, count))
+	for i := range count {
+		accounts = append(accounts, emulator.Account{
+			KeyID: fmt.Sprintf("PKEMULATOR%010d", i+1), SecretKey: fmt.Sprintf("emulator-secret-%010d", i+1), DataPlan: plan,
 		})
 	}
-	return config, nil
+	return accounts
+}
+
+// fraction reads a positive number; zero for no text.
+func fraction(text string) (decimal.Decimal, error) {
+	if text == "" {
+		return decimal.Decimal{}, nil
+	}
+	value, err := decimal.Parse(text)
+	if err != nil || !value.IsPos() {
+		return decimal.Decimal{}, errors.New("want a fraction above 0, for example 0.5")
+	}
+	return value, nil
 }

@@ -71,6 +71,15 @@ func (api *API) optionSnapshots(w http.ResponseWriter, r *http.Request, account 
 	})
 }
 
+// optioned finds a stock or an index by its symbol.
+func (api *API) optioned(symbol string) (*asset.Asset, bool) {
+	if found, ok := api.stock(symbol); ok {
+		return found, true
+	}
+	found, ok := api.Catalogue.Find(symbol)
+	return found, ok && found.Class == asset.Index && found.Symbol == symbol
+}
+
 // optionChain answers for the contracts on an underlying that are listed now.
 func (api *API) optionChain(w http.ResponseWriter, r *http.Request, account *exchange.Account) {
 	q := newQuery(r)
@@ -79,7 +88,7 @@ func (api *API) optionChain(w http.ResponseWriter, r *http.Request, account *exc
 	if !stockForm.pattern.MatchString(symbol) {
 		q.refuse("invalid underlying symbol: %s", symbol)
 	}
-	underlying, ok := api.stock(symbol)
+	underlying, ok := api.optioned(symbol)
 	expirations := slices.DeleteFunc(api.Catalogue.Expirations(seen.at), func(expiration time.Time) bool {
 		return !wanted.hasExpiration(expiration) || !seen.at.Before(expiration)
 	})
@@ -88,7 +97,7 @@ func (api *API) optionChain(w http.ResponseWriter, r *http.Request, account *exc
 			return
 		}
 		for found := range api.Catalogue.ChainOf(underlying, expirations) {
-			if wanted.has(found.Contract) && !yield(found) {
+			if !found.Contract.Expired(seen.at) && wanted.has(found.Contract) && !yield(found) {
 				return
 			}
 		}

@@ -23,6 +23,8 @@ type Account struct {
 	mu            sync.Mutex
 	configuration Configuration
 	restriction   Restriction
+	privilege     Privilege
+	dayTrading    dayTrading
 	cash          decimal.Decimal
 	reserved      decimal.Decimal // buying power that open orders hold
 	reservedCash  decimal.Decimal // cash that open orders in crypto and options hold
@@ -65,7 +67,7 @@ type Summary struct {
 	LastMaintenanceMargin, SpecialMemorandum decimal.Decimal
 	Multiplier                               int64
 	OptionLevel                              int
-	PatternDayTraderFields                   bool // write them, too
+	DayTrading                               *DayTradingSummary // nil: not written
 	ShortingEnabled                          bool
 	BalanceAsOf                              string
 }
@@ -83,7 +85,7 @@ func (a *Account) Summary() Summary {
 		Equity: v.equity, LastEquity: a.lastEquity, LongMarketValue: v.long, ShortMarketValue: v.short,
 		BuyingPower: a.buyingPower(v), InitialMargin: initialMargin(v), MaintenanceMargin: maintenanceMargin(v),
 		LastMaintenanceMargin: a.lastMargin, Multiplier: a.multiplier(v.equity),
-		OptionLevel: a.optionLevel(), PatternDayTraderFields: a.exchange.settings.Disputed.PatternDayTraderFields,
+		OptionLevel: a.optionLevel(), DayTrading: a.dayTradingSummary(now),
 		ShortingEnabled: a.shortingEnabled(v.equity), BalanceAsOf: a.lastClose.Format(time.DateOnly),
 	}
 	excess := v.equity.Sub(s.InitialMargin)

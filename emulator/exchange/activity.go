@@ -160,7 +160,12 @@ func (x Activity) AppendEvent(dst []byte) []byte {
 	dst = wire.Time(append(dst, `{"at":`...), e.At)
 	dst = wire.String(append(dst, `,"event_id":`...), e.ID.String())
 	dst = wire.String(append(dst, `,"activity_type":`...), x.Type())
-	dst = wire.Time(append(dst, `,"activity_subtype":"","executed_at":`...), e.At)
+	subType := ""
+	if e.Adjustment != nil {
+		subType = e.Adjustment.Type.subType()
+	}
+	dst = wire.String(append(dst, `,"activity_subtype":`...), subType)
+	dst = wire.Time(append(dst, `,"executed_at":`...), e.At)
 	dst = append(dst, `,"status":"executed","settle_date":`...)
 	if n := e.Adjustment; n != nil {
 		dst = wire.String(dst, n.Date)

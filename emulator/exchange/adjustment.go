@@ -19,6 +19,8 @@ const (
 	Assigned    AdjustmentType = "OPASN" // short contracts leave because somebody exercised them
 	Expired     AdjustmentType = "OPEXP" // contracts leave without a value
 	OptionTrade AdjustmentType = "OPTRD" // the shares and money of an exercise or an assignment
+	OptionCash  AdjustmentType = "OPCSH" // money that a contract delivers instead of shares
+	Fee         AdjustmentType = "FEE"   // a commission
 )
 
 func (t AdjustmentType) description() string {
@@ -29,9 +31,21 @@ func (t AdjustmentType) description() string {
 		return "Option Assignment"
 	case Expired:
 		return "Option Expiry"
+	case OptionCash:
+		return "Option Cash Settlement"
+	case Fee:
+		return "Commission"
 	default:
 		return "Option Trade"
 	}
+}
+
+// subType is the activity's sub type: COM for a commission, empty for what options bring.
+func (t AdjustmentType) subType() string {
+	if t == Fee {
+		return "COM"
+	}
+	return ""
 }
 
 // Adjustment is a change of money or positions that is no trade.
@@ -54,13 +68,22 @@ func (a *Account) adjust(kind AdjustmentType, of *asset.Asset, qty decimal.Decim
 	}
 	before := a.cash
 	a.settle(of, qty, settled)
+	a.note(&Adjustment{Type: kind, Asset: of, Qty: qty, Price: price, NetAmount: a.cash.Sub(before), Group: group}, now)
+}
+
+// adjustCash books money that comes or goes without a trade, on account of an asset.
+func (a *Account) adjustCash(kind AdjustmentType, of *asset.Asset, amount decimal.Decimal, group string, now time.Time) {
+	a.cash = a.cash.Add(amount)
+	a.note(&Adjustment{Type: kind, Asset: of, NetAmount: amount, Group: group}, now)
+}
+
+// note records a change that was booked.
+func (a *Account) note(booked *Adjustment, now time.Time) {
+	booked.ID = uuid.NewString()
+	booked.Date = now.In(a.exchange.clock.Location()).AddDate(0, 0, 1).Format(time.DateOnly)
 	at, id := a.history.stamp(now)
 	a.history.add(record{
-		id: id, at: nanosecondsOf(at), name: string(kind),
-		extra: &extra{adjustment: &Adjustment{
-			Type: kind, Asset: of, Qty: qty, Price: price, NetAmount: a.cash.Sub(before), ID: uuid.NewString(), Group: group,
-			Date: now.In(a.exchange.clock.Location()).AddDate(0, 0, 1).Format(time.DateOnly),
-		}},
+		id: id, at: nanosecondsOf(at), name: string(booked.Type), extra: &extra{adjustment: booked},
 	})
 }
 
@@ -72,7 +95,8 @@ func (n *Adjustment) activityID() string {
 func (n *Adjustment) append(dst []byte, at time.Time) []byte {
 	dst = wire.String(append(dst, `{"id":`...), n.activityID())
 	dst = wire.String(append(dst, `,"activity_type":`...), string(n.Type))
-	dst = wire.String(append(dst, `,"activity_sub_type":"","date":`...), n.Date)
+	dst = wire.String(append(dst, `,"activity_sub_type":`...), n.Type.subType())
+	dst = wire.String(append(dst, `,"date":`...), n.Date)
 	dst = wire.Decimal(append(dst, `,"net_amount":`...), n.NetAmount)
 	dst = wire.String(append(dst, `,"description":`...), n.Type.description())
 	dst = wire.String(append(dst, `,"symbol":`...), n.Asset.Symbol)

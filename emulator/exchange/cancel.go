@@ -39,6 +39,8 @@ func (a *Account) cancel(e *entry, now time.Time) error {
 		return nil
 	case e.parent != nil:
 		return e.rejectLeg()
+	case e.combo != nil && a.restriction.forbidsMultiLeg(cancelMultiLeg):
+		return wire.Forbidden("cancel mleg order is disabled")
 	case e.Status.Terminal():
 		return wire.Unprocessable("order is already in %q state", e.Status)
 	case e.Status == StatusPendingCancel:

@@ -195,17 +195,24 @@ func TestReplaceWhileAReplacementIsPending(t *testing.T) {
 	expectFailure(t, err, 422, 42210000, "cannot replace order in pending_new status")
 }
 
+func (f *floor) restrict(to exchange.Restriction) {
+	f.t.Helper()
+	if err := f.account.Restrict(to, exchange.Privilege{}); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
 func TestRestrictedAccounts(t *testing.T) {
 	t.Parallel()
 	f := trader(t)
 	f.place(`{"symbol":"AAPL","side":"buy","qty":5,"type":"market","time_in_force":"day"}`)
-	f.account.Restrict(exchange.Restriction{LiquidationOnly: true})
+	f.restrict(exchange.Restriction{LiquidationOnly: true})
 	_, err := f.try(`{"symbol":"AAPL","side":"buy","qty":1,"type":"market","time_in_force":"day"}`)
 	expectFailure(t, err, 403, 40310000, "account is restricted to liquidation only")
 	_, err = f.try(debitSpread("1", mlegMarket))
 	expectFailure(t, err, 403, 40310000, "account is restricted to liquidation only")
 	f.place(`{"symbol":"AAPL","side":"sell","qty":1,"type":"market","time_in_force":"day"}`)
-	f.account.Restrict(exchange.Restriction{TradingBlocked: true})
+	f.restrict(exchange.Restriction{TradingBlocked: true})
 	_, err = f.try(`{"symbol":"AAPL","side":"sell","qty":1,"type":"market","time_in_force":"day"}`)
 	expectFailure(t, err, 403, 40310000, "account is not authorized to trade")
 	expect(t, "blocked", f.account.Summary().Restriction.TradingBlocked, true)

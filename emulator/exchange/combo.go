@@ -95,6 +95,8 @@ func (x *Exchange) checkComboTerms(r *OrderRequest) error {
 		return wire.Unprocessable("options order qty must be <= %d", maxContracts)
 	case r.ExtendedHours:
 		return wire.Unprocessable("extended hours is not supported for options trading")
+	case r.SwapFee.Value != nil:
+		return wire.Unprocessable("swap_fee_bps is not allowed for options trading")
 	case r.TakeProfit.LimitPrice.Value != nil || r.StopLoss.StopPrice.Value != nil:
 		return wire.Unprocessable("complex orders not supported for options trading")
 	case r.StopPrice.Value != nil || r.TrailPrice.Value != nil || r.TrailPercent.Value != nil:
@@ -161,8 +163,12 @@ func (x *Exchange) findLegs(r *OrderRequest, now time.Time) ([]*asset.Asset, err
 			return nil, err
 		}
 		listed = append(listed, found)
-		if first, this := listed[0].Contract.Underlying, found.Contract.Underlying; first != this {
-			return nil, wire.Unprocessable("underlying asset mismatch: %s != %s", first.Symbol, this.Symbol)
+		first, this := listed[0].Contract, found.Contract
+		if first.Cover() != this.Cover() {
+			return nil, wire.Unprocessable("underlying asset mismatch: %s != %s", first.Cover(), this.Cover())
+		}
+		if this.European && first.Date() != this.Date() {
+			return nil, wire.Unprocessable("European-style option legs in a multi-leg order must have the same expiration date")
 		}
 	}
 	return listed, x.checkOptionHours(r.Type, now)
@@ -170,6 +176,9 @@ func (x *Exchange) findLegs(r *OrderRequest, now time.Time) ([]*asset.Asset, err
 
 // submitCombo places a multi-leg order.
 func (a *Account) submitCombo(request *OrderRequest, now time.Time) (Order, error) {
+	if a.restriction.forbidsMultiLeg(submitMultiLeg) {
+		return Order{}, wire.Forbidden("submit mleg order is disabled")
+	}
 	if err := a.claimable(request.ClientOrderID); err != nil {
 		return Order{}, err
 	}
@@ -178,6 +187,9 @@ func (a *Account) submitCombo(request *OrderRequest, now time.Time) (Order, erro
 		return Order{}, err
 	}
 	if err := a.checkState(false); err != nil {
+		return Order{}, err
+	}
+	if err := a.checkPrivileges(request); err != nil {
 		return Order{}, err
 	}
 	candidate := a.draftCombo(request, listed, now)
@@ -199,7 +211,7 @@ func (a *Account) draftCombo(request *OrderRequest, listed []*asset.Asset, now t
 		}
 		drafted := &entry{Terms: terms, account: a, parent: parent, State: State{Status: StatusPendingNew, UpdatedAt: now}}
 		parent.combo.legs = append(parent.combo.legs, drafted)
-		if last := listed[i].Contract.Expiration; last.Before(parent.ExpiresAt) {
+		if last := listed[i].Contract.LastTrade; last.Before(parent.ExpiresAt) {
 			parent.ExpiresAt = last
 		}
 	}
@@ -218,6 +230,15 @@ func (a *Account) admitCombo(candidate *entry, now time.Time) error {
 		if err := a.restriction.check(leg.Intent.opens()); err != nil {
 			return err
 		}
+		if err := a.checkAssignmentLock(leg); err != nil {
+			return err
+		}
+		if err := a.checkDayTrades(leg, now); err != nil {
+			return err
+		}
+		if leg.Intent.opens() && a.restriction.forbidsOptionsOn(candidate.underlying()) {
+			return wire.Forbidden("account not eligible to trade options: %s", leg.Asset.Symbol)
+		}
 		if leg.Intent.opens() && !now.Before(leg.Asset.Contract.Expiration.Add(-beforeExpiry)) {
 			return wire.Unprocessable("contract %q expires soon, unable to open new positions", leg.Asset.Symbol)
 		}
@@ -228,9 +249,9 @@ func (a *Account) admitCombo(candidate *entry, now time.Time) error {
 			return err
 		}
 	}
-	before := a.optionBook(candidate.underlying(), candidate.replaces)
+	before := a.optionBook(candidate.cover(), candidate.replaces)
 	after := before.with(candidate.combo.rest()...)
-	shares := a.freeShares(candidate.underlying())
+	shares := a.freeShares(candidate.cover())
 	uncovered := decimal.FromInt(after.shortage() * asset.Multiplier).GreaterThan(shares)
 	if !candidate.combo.coversItself() || after.shortage() > before.shortage() && uncovered {
 		return wire.Forbidden("account not eligible to trade uncovered option contracts")
@@ -244,8 +265,7 @@ func (a *Account) admitCombo(candidate *entry, now time.Time) error {
 		return nil
 	}
 	cost, power = cost.RoundAwayFromZero(2), power.Trunc(2)
-	return wire.Forbidden("insufficient options buying power (required: %s, available: %s)", cost, power).
-		With("options_buying_power", power.String()).With("cost_basis", cost.String())
+	return a.exchange.lackOfOptionPower(cost, power)
 }
 
 // coversItself reports whether every short leg that opens has a long leg that opens, or a short leg that closes, behind it.
@@ -329,6 +349,7 @@ func (a *Account) executeCombo(e *entry, units, net decimal.Decimal, prices []de
 		if leg.Side == Sell {
 			signed = qty.Neg()
 		}
+		a.noteTrade(leg.Asset, signed, now)
 		a.settle(leg.Asset, signed, prices[i])
 		leg.FilledQty = leg.FilledQty.Add(qty)
 		leg.filledCost = leg.filledCost.Add(qty.Mul(prices[i]))
@@ -337,6 +358,7 @@ func (a *Account) executeCombo(e *entry, units, net decimal.Decimal, prices []de
 			PositionQty: a.positionQty(leg.Asset.Symbol),
 		})
 	}
+	first := e.FilledQty.IsZero()
 	e.FilledQty = e.FilledQty.Add(units)
 	e.filledCost = e.filledCost.Add(units.Mul(net))
 	e.UpdatedAt = now
@@ -353,6 +375,7 @@ func (a *Account) executeCombo(e *entry, units, net decimal.Decimal, prices []de
 	added := a.emit(name, e, now)
 	added.execution, added.extra.fills = uuid.New(), fills
 	added.fill(net, units, decimal.Decimal{})
+	a.chargeCommission(e, first, now)
 }
 
 // mirror gives the legs the state of their parent.

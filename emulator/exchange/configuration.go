@@ -17,10 +17,17 @@ type Configuration struct {
 	NoExceptionEntryPTP     bool   `json:"ptp_no_exception_entry"`
 	SuspendTrade            bool   `json:"suspend_trade"`
 	TradeConfirmEmail       string `json:"trade_confirm_email"`
+	// Of the former pattern-day-trader rule: when the account is checked, at entry, exit or both. Empty without the rule.
+	PatternCheck         string `json:"pdt_check,omitempty"`
+	DayTradingPowerCheck string `json:"dtbp_check,omitempty"`
 }
 
-func defaultConfiguration() Configuration {
-	return Configuration{FractionalTrading: true, MaxMarginMultiplier: "4", TradeConfirmEmail: "all"}
+func (x *Exchange) defaultConfiguration() Configuration {
+	configuration := Configuration{FractionalTrading: true, MaxMarginMultiplier: "4", TradeConfirmEmail: "all"}
+	if x.settings.Disputed.PatternDayTraderFields {
+		configuration.PatternCheck, configuration.DayTradingPowerCheck = atExit, atEntry
+	}
+	return configuration
 }
 
 // Configuration returns the present settings.
@@ -45,6 +52,9 @@ func (a *Account) Configure(body []byte) (Configuration, error) {
 	if changed.TradeConfirmEmail == "" {
 		changed.TradeConfirmEmail = a.configuration.TradeConfirmEmail
 	}
+	if a.configuration.PatternCheck == "" { // the fields do not exist
+		changed.PatternCheck, changed.DayTradingPowerCheck = "", ""
+	}
 	if err := changed.check(); err != nil {
 		return Configuration{}, err
 	}
@@ -63,10 +73,20 @@ func (c Configuration) check() error {
 	default:
 		return invalidConfiguration("trade_confirm_email must be all or none")
 	}
+	if !isCheck(c.PatternCheck) {
+		return invalidConfiguration("pdt_check value is invalid")
+	}
+	if !isCheck(c.DayTradingPowerCheck) {
+		return invalidConfiguration("dtbp_check value is invalid")
+	}
 	if level := c.MaxOptionsTradingLevel; level != nil && (*level < 0 || *level > 3) {
 		return invalidConfiguration("max_options_trading_level must be from 0 to 3")
 	}
 	return nil
+}
+
+func isCheck(when string) bool {
+	return when == "" || when == atEntry || when == atExit || when == atBoth
 }
 
 func invalidConfiguration(message string) error {

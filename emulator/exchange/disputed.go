@@ -24,6 +24,8 @@ type Disputed struct {
 	CanceledAtClose bool
 	// RepeatedCancels answers another cancel of a canceled order with success; else with 422.
 	RepeatedCancels bool
+	// OlderOptionTexts words two refusals as the older parts of Alpaca's options page do; else as its table of errors.
+	OlderOptionTexts bool
 	// PatternDayTraderFields puts the five fields of the former pattern-day-trader rule into account answers.
 	PatternDayTraderFields bool
 }
@@ -32,14 +34,14 @@ type Disputed struct {
 var ErrDisputed = errors.New("unknown reading of trading")
 
 // ParseDisputed reads names with commas between them: held-events, wide-option-orders, wide-notional, crypto-day-orders,
-// reusable-client-order-ids, canceled-at-close, repeated-cancels, pattern-day-trader-fields. ErrDisputed.
+// reusable-client-order-ids, canceled-at-close, repeated-cancels, pattern-day-trader-fields, older-option-texts. ErrDisputed.
 func ParseDisputed(names string) (Disputed, error) {
 	var d Disputed
 	known := map[string]*bool{
 		"held-events": &d.HeldEvents, "wide-option-orders": &d.WideOptionOrders, "wide-notional": &d.WideNotional,
 		"crypto-day-orders": &d.CryptoDayOrders, "reusable-client-order-ids": &d.ReusableClientOrderIDs,
 		"canceled-at-close": &d.CanceledAtClose, "repeated-cancels": &d.RepeatedCancels,
-		"pattern-day-trader-fields": &d.PatternDayTraderFields,
+		"pattern-day-trader-fields": &d.PatternDayTraderFields, "older-option-texts": &d.OlderOptionTexts,
 	}
 	for name := range strings.SplitSeq(names, ",") {
 		if name == "" {

@@ -227,10 +227,8 @@ func (s *Summary) Append(dst []byte) []byte {
 	dst = wire.Decimal(append(dst, `,"sma":`...), s.SpecialMemorandum)
 	dst = wire.String(append(dst, `,"balance_asof":`...), s.BalanceAsOf)
 	dst = append(dst, `,"crypto_tier":1,"intraday_adjustments":"0","pending_reg_taf_fees":"0"`...)
-	if s.PatternDayTraderFields {
-		dst = append(dst, `,"pattern_day_trader":false,"daytrade_count":0,"last_daytrade_count":0`...)
-		dst = wire.Decimal(append(dst, `,"daytrading_buying_power":`...), s.BuyingPower)
-		dst = wire.Decimal(append(dst, `,"last_daytrading_buying_power":`...), s.BuyingPower)
+	if s.DayTrading != nil {
+		dst = s.appendDayTrading(dst)
 	}
 	return append(dst, '}')
 }

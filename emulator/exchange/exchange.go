@@ -33,6 +33,9 @@ type Settings struct {
 	PartialFillProbability float64
 	// EventHistory is how many events an account keeps; zero: 20,000.
 	EventHistory int
+	// LimitPriceAway is how far a limit may be from a stock's last price, as a fraction of it; zero: any distance. Alpaca has
+	// such a bound and does not publish it.
+	LimitPriceAway decimal.Decimal
 	// Disputed chooses where Alpaca's own sources disagree.
 	Disputed Disputed
 }
@@ -52,7 +55,9 @@ type Exchange struct {
 	catalogue *asset.Catalogue
 	book      *book
 	agenda    *agenda
-	halts     halts
+	halts     marks // symbols that do not trade at the moment
+	offerings marks // stocks before their first trade
+	scarce    marks // stocks that became hard to borrow
 
 	combination *asset.Asset // what the parent of a multi-leg order trades: nothing that has a name
 
@@ -122,7 +127,7 @@ func (x *Exchange) newAccount(opening Opening) *Account {
 		CreatedAt: now.Truncate(time.Microsecond),
 		secret:    sha256.Sum256([]byte(opening.SecretKey)), exchange: x, cash: opening.Cash,
 		opening: opening.Cash, source: source,
-		configuration: defaultConfiguration(), dice: rand.New(source),
+		configuration: x.defaultConfiguration(), dice: rand.New(source),
 		holdings: make(map[string]*holding), orders: make(map[string]*entry), byClientID: make(map[string]*entry),
 		open:       make(map[queue][]*entry),
 		lastEquity: opening.Cash, lastClose: x.clock.Calendar.PreviousClose(now),

@@ -2,7 +2,10 @@ package exchange
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
 	"github.com/opitios-ai/alpaca-knative/emulator/session"
@@ -13,7 +16,8 @@ import (
 // ExerciseRequest is the body of a request to exercise or not to exercise an option position; without a quantity all
 // contracts are meant.
 type ExerciseRequest struct {
-	Qty Amount `json:"qty"`
+	Qty        Amount `json:"qty"`
+	Commission Amount `json:"commission"` // of exercises, USD
 }
 
 // DecodeExercise reads a request body, which may be empty. A *wire.Error when it is not an object of the right shape.
@@ -40,6 +44,9 @@ func (r *ExerciseRequest) check() error {
 
 // longOption finds a long option position by symbol or contract ID.
 func (a *Account) longOption(symbolOrID string) (*holding, error) {
+	if strings.TrimSpace(symbolOrID) == "" {
+		return nil, wire.Unprocessable("symbol missing")
+	}
 	listed, ok := a.exchange.catalogue.Find(symbolOrID)
 	if ok {
 		if held := a.holdings[listed.Symbol]; held != nil && listed.Contract != nil && held.qty.IsPos() {
@@ -63,6 +70,12 @@ func (a *Account) Exercise(symbolOrID string, request ExerciseRequest) error {
 	if err := request.check(); err != nil {
 		return err
 	}
+	if err := a.checkExerciseCommission(request.Commission.Value); err != nil {
+		return err
+	}
+	if held.asset.Contract.European {
+		return wire.Forbidden("early exercise is not allowed for European-style options")
+	}
 	if a.exchange.afterClose(now) {
 		return wire.Forbidden("exercise requests are not accepted after market close until midnight")
 	}
@@ -74,6 +87,9 @@ func (a *Account) Exercise(symbolOrID string, request ExerciseRequest) error {
 		return err
 	}
 	a.exercise(held.asset, qty, now)
+	if commission := request.Commission.Value; commission != nil && commission.IsPos() {
+		a.adjustCash(Fee, held.asset, commission.Neg(), uuid.NewString(), now)
+	}
 	return nil
 }
 
@@ -95,8 +111,11 @@ func (a *Account) exercisable(held *holding, wanted *decimal.Decimal) (decimal.D
 	switch {
 	case !available.IsPos():
 		return qty, wire.Forbidden("no qty available to exercise")
-	case marked.Equal(held.qty):
+	case marked.Equal(held.qty) && held.dismissed:
 		return qty, wire.Forbidden("cannot exercise position marked as do-not-exercise")
+	case marked.GreaterThanOrEqual(held.qty):
+		return qty, wire.Forbidden("cannot exercise position with dne_qty greater than or equal to position qty "+
+			"(dne_qty: %s, position qty: %s)", marked, held.qty)
 	case qty.GreaterThan(available):
 		return qty, wire.Forbidden("insufficient qty available (requested: %s, available: %s)", qty, available)
 	case wanted == nil && !available.GreaterThan(marked):
@@ -113,12 +132,15 @@ func (a *Account) exercisable(held *holding, wanted *decimal.Decimal) (decimal.D
 
 // checkExercise makes sure that the exercise pays, and that the account has the money or the shares for it.
 func (a *Account) checkExercise(held *holding, qty decimal.Decimal, now time.Time) error {
+	const attempt = "you are attempting to exercise %s option contract, please contact support@alpaca.markets to complete this request"
 	c := held.asset.Contract
-	if !a.gainsAt(c, now) {
-		return wire.Forbidden("you are attempting to exercise an out of the money option contract, please contact " +
-			"support@alpaca.markets to complete this request")
+	if c.Adjusted {
+		return wire.Forbidden(attempt, "a non-standard")
 	}
-	book := a.optionBook(c.Underlying.Symbol, nil)
+	if !a.gainsAt(c, now) {
+		return wire.Forbidden(attempt, "an out of the money")
+	}
+	book := a.optionBook(c.Cover(), nil)
 	after := book.with(contracts{c, -countOf(qty)})
 	free := positive(a.freeShares(c.Underlying.Symbol).Sub(a.coveringShares(c.Underlying.Symbol, nil)))
 	if c.Type == asset.Put {
@@ -159,13 +181,17 @@ func (a *Account) DoNotExercise(symbolOrID string, request ExerciseRequest) erro
 		return err
 	}
 	c := held.asset.Contract
+	if c.European {
+		return wire.Forbidden("do-not-exercise is not applicable for European-style options")
+	}
 	if !c.ExpiresOn(now) {
 		return wire.Forbidden("dne requests are only accepted on the expiration day of the option contract")
 	}
-	if !now.Before(c.Expiration) { // positions are settled then
-		return wire.Forbidden("dne requests are not accepted after %s", c.Expiration.Format("15:04 MST"))
+	// From then on the account's contracts are sold or prepared for exercise. Alpaca does not publish its own moment.
+	if last := c.Expiration.Add(-beforeExpiry); !now.Before(last) {
+		return wire.Forbidden("dne requests are not accepted after %s", last.Format("15:04 MST"))
 	}
-	held.notExercised = held.qty
+	held.notExercised, held.dismissed = held.qty, request.Qty.Value == nil
 	if qty := request.Qty.Value; qty != nil {
 		held.notExercised = minimum(held.qty, *qty)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
+	"github.com/opitios-ai/alpaca-knative/emulator/market"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
 
@@ -53,8 +54,17 @@ func (a *Account) expiring(moment time.Time) []*holding {
 
 // gainsAt reports whether exercising the contract pays at a time.
 func (a *Account) gainsAt(c *asset.Contract, at time.Time) bool {
-	gain := c.Intrinsic(a.exchange.market.Price(c.Underlying, at))
+	gain := c.Intrinsic(a.exchange.settlementPrice(c, at))
 	return gain.GreaterThanOrEqual(decimal.MustParse(inTheMoney))
+}
+
+// settlementPrice is what a contract is exercised against, USD a share: what it delivers is worth at the time; for contracts that
+// are settled in the morning, the index as it opens.
+func (x *Exchange) settlementPrice(c *asset.Contract, at time.Time) decimal.Decimal {
+	if c.Morning && at.Equal(c.Expiration) {
+		at = at.Add(market.Step)
+	}
+	return x.market.Deliverable(c, at)
 }
 
 // liquidate sells the long options in the money that the account could not exercise, after it bought back the short ones
@@ -68,7 +78,7 @@ func (a *Account) liquidate(expiring []*holding, at time.Time) {
 		c := held.asset.Contract
 		for _, other := range expiring {
 			o := other.asset.Contract
-			if other.qty.IsNeg() && o.Type == c.Type && o.Underlying == c.Underlying && at.Before(c.Expiration) {
+			if other.qty.IsNeg() && o.Type == c.Type && o.Cover() == c.Cover() && at.Before(c.Expiration) {
 				a.closeOut(other, minimum(qty, other.qty.Abs()), at)
 			}
 		}
@@ -81,12 +91,12 @@ func (a *Account) liquidate(expiring []*holding, at time.Time) {
 func (a *Account) unaffordable(held *holding, expiring []*holding, at time.Time) decimal.Decimal {
 	c := held.asset.Contract
 	count := held.qty.Sub(held.notExercised)
-	if !count.IsPos() || !a.gainsAt(c, at) {
+	if c.European || !count.IsPos() || !a.gainsAt(c, at) {
 		return decimal.Decimal{}
 	}
 	for _, other := range expiring {
 		o := other.asset.Contract
-		if other.qty.IsNeg() && o.Type == c.Type && o.Underlying == c.Underlying && a.gainsAt(o, at) {
+		if other.qty.IsNeg() && o.Type == c.Type && o.Cover() == c.Cover() && a.gainsAt(o, at) {
 			count = count.Add(other.qty)
 		}
 	}
@@ -94,17 +104,27 @@ func (a *Account) unaffordable(held *holding, expiring []*holding, at time.Time)
 		return decimal.Decimal{}
 	}
 	if c.Type == asset.Put {
-		shares, err := positive(a.positionQty(c.Underlying.Symbol)).Div64(asset.Multiplier)
-		if err != nil { // the multiplier is not zero
-			return decimal.Decimal{}
-		}
-		return positive(count.Sub(shares.Trunc(0)))
+		return positive(count.Sub(a.deliverable(c)))
 	}
 	affordable, err := a.exercisePower(a.value(at)).Div(c.Strike.Mul64(asset.Multiplier))
 	if err != nil { // no strike is zero
 		return decimal.Decimal{}
 	}
 	return positive(count.Sub(affordable.Trunc(0)))
+}
+
+// deliverable is for how many contracts the account has the shares that they deliver.
+func (a *Account) deliverable(c *asset.Contract) decimal.Decimal {
+	least := decimal.FromInt(maxContracts)
+	for _, part := range c.Deliverables {
+		if part.Asset == nil {
+			continue
+		}
+		if each, err := positive(a.positionQty(part.Asset.Symbol)).Div(part.Amount); err == nil { // no amount is zero
+			least = minimum(least, each.Trunc(0))
+		}
+	}
+	return least
 }
 
 // exercisePower is what the account may pay for shares that it gets by exercising, USD.
@@ -183,20 +203,31 @@ func (a *Account) settleExpiry(held *holding, moment time.Time) {
 	}
 }
 
-// exercise turns contracts into shares: count is positive for long ones, negative for short ones that were assigned.
+// exercise turns contracts into what they deliver: count is positive for long ones, negative for short ones that were assigned.
 func (a *Account) exercise(traded *asset.Asset, count decimal.Decimal, at time.Time) {
 	c, kind, group := traded.Contract, Exercised, uuid.NewString()
 	if count.IsNeg() {
 		kind = Assigned
 	}
-	shares := count.Mul64(asset.Multiplier)
-	if c.Type == asset.Put {
-		shares = shares.Neg()
-	}
 	a.adjust(kind, traded, count.Neg(), nil, group, at)
-	strike := c.Strike
-	a.adjust(OptionTrade, c.Underlying, shares, &strike, group, at)
-	a.cancelExcess(c.Underlying, at)
+	if c.European {
+		worth := c.Intrinsic(a.exchange.settlementPrice(c, at)).Mul(count).Mul64(asset.Multiplier)
+		a.adjustCash(OptionCash, traded, worth, group, at)
+		return
+	}
+	if c.Type == asset.Put {
+		count = count.Neg()
+	}
+	for _, part := range c.Deliverables {
+		amount := count.Mul(part.Amount)
+		if part.Asset == nil {
+			a.adjustCash(OptionCash, traded, amount, group, at)
+			continue
+		}
+		price := c.PriceOf(part)
+		a.adjust(OptionTrade, part.Asset, amount, &price, group, at)
+		a.cancelExcess(part.Asset, at)
+	}
 }
 
 // cancelExcess cancels orders to close more of a stock than is left of it, the newest first: an exercise took shares from

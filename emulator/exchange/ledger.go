@@ -14,6 +14,7 @@ type holding struct {
 	overnightQty decimal.Decimal
 	// contracts that are not to be exercised when they expire
 	notExercised decimal.Decimal
+	dismissed    bool // all of them, not a number of them
 }
 
 // averageEntry returns the cost of a share, USD; of one of its shares for an option contract.

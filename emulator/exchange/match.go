@@ -61,8 +61,8 @@ func (x *Exchange) endOfDay(e *entry) Status {
 
 // halted reports whether trading is halted in what the order trades, or in the stock that its options are on.
 func (a *Account) halted(e *entry) bool {
-	halts := &a.exchange.halts
-	return halts.has(e.Asset.Symbol) || halts.has(e.underlying())
+	x := a.exchange
+	return x.halts.has(e.Asset.Symbol) || x.halts.has(e.underlying()) || x.offerings.has(e.Asset.Symbol)
 }
 
 // fillWhileMarketable fills once. What a partial fill leaves is looked at again with the next price, or at once when
@@ -158,6 +158,7 @@ func (x *Exchange) Sweep() {
 		a.advance(now)
 		a.mu.Unlock()
 	}
+	x.recallShorts(now)
 	for _, group := range x.book.all() {
 		x.sweep(group)
 	}

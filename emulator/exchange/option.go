@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
@@ -17,7 +19,7 @@ const (
 	approvedOptionLevel = 3          // of every paper account
 )
 
-// beforeExpiry is how long before a contract's last close no more positions in it are opened.
+// beforeExpiry is how long before a contract's end no more positions in it are opened.
 const beforeExpiry = 30 * time.Minute
 
 // checkOption applies the rules of Alpaca's options page that need no account.
@@ -33,6 +35,8 @@ func (x *Exchange) checkOption(r *OrderRequest, a *asset.Asset, now time.Time) e
 		return wire.Unprocessable("options order qty must be <= %d", maxContracts)
 	case r.ExtendedHours:
 		return wire.Unprocessable("extended hours is not supported for options trading")
+	case r.SwapFee.Value != nil:
+		return wire.Unprocessable("swap_fee_bps is not allowed for options trading")
 	}
 	if err := x.checkOptionTerms(r); err != nil {
 		return err
@@ -61,24 +65,35 @@ func (x *Exchange) checkOptionTerms(r *OrderRequest) error {
 	case Market, Limit:
 	case Stop, StopLimit:
 		if !wide {
-			return wire.Unprocessable("invalid order type for options trading")
+			return wire.Unprocessable("invalid option order_type")
 		}
 	default:
 		return wire.Unprocessable("invalid order type for options trading")
 	}
-	if r.TimeInForce == Day || wide && r.TimeInForce == GoodTillCanceled && r.Type == Limit {
+	switch {
+	case r.TimeInForce == Day || wide && r.TimeInForce == GoodTillCanceled && r.Type == Limit:
 		return nil
+	case r.TimeInForce == GoodTillCanceled:
+		return wire.Unprocessable("order_time_in_force provided not supported for options trading")
+	default:
+		return wire.Unprocessable("invalid option time_in_force")
 	}
-	return wire.Unprocessable("order_time_in_force provided not supported for options trading")
 }
 
-// checkContract refuses contracts that are not listed at the moment.
+// checkContract refuses contracts that are not listed at the moment, or that nobody may trade.
 func (x *Exchange) checkContract(a *asset.Asset, now time.Time) error {
-	switch {
+	const morning = "orders for morning-expiration index options cannot be placed "
+	switch c := a.Contract; {
+	case c.Morning && c.ExpiresOn(now):
+		return wire.Unprocessable(morning+"on expiration day (contract %q)", a.Symbol)
+	case c.Morning && !now.Before(c.LastTrade) && !c.Expired(now):
+		return wire.Unprocessable(morning+"after market close when expiration is the next trading day (contract %q)", a.Symbol)
 	case a.Contract.Expired(now):
 		return wire.Unprocessable("contract %q is expired", a.Symbol)
 	case !x.catalogue.IsListed(a.Contract, now):
 		return wire.Unprocessable("contract %q is not active", a.Symbol)
+	case !a.Tradable:
+		return wire.Unprocessable("contract %q is not tradable", a.Symbol)
 	default:
 		return nil
 	}
@@ -102,11 +117,18 @@ func (a *Account) optionLevel() int {
 // admitOption applies the rules for an order in one option contract that need the account, and sets what it holds.
 func (a *Account) admitOption(candidate *entry, now time.Time) error {
 	level := a.optionLevel()
+	if err := a.checkAssignmentLock(candidate); err != nil {
+		return err
+	}
 	switch {
 	case candidate.Intent.opens() && level == 0:
 		return wire.Forbidden("account not authorized to trade options")
-	case candidate.Intent == BuyToOpen && level < 2:
+	case candidate.Intent.opens() && a.restriction.forbidsOptionsOn(candidate.underlying()):
+		return wire.Forbidden("account not eligible to trade options: %s", candidate.Asset.Symbol)
+	case candidate.Intent == BuyToOpen && level < 2 && a.exchange.settings.Disputed.OlderOptionTexts:
 		return wire.Forbidden("account not eligible for level2 options trading")
+	case candidate.Intent == BuyToOpen && level < 2:
+		return wire.Forbidden("account not eligible to trade long option contracts")
 	case candidate.Intent.opens() && !now.Before(candidate.Asset.Contract.Expiration.Add(-beforeExpiry)):
 		return wire.Unprocessable("contract %q expires soon, unable to open new positions", candidate.Asset.Symbol)
 	case candidate.Intent == BuyToClose:
@@ -116,7 +138,7 @@ func (a *Account) admitOption(candidate *entry, now time.Time) error {
 		return err
 	}
 	contract := candidate.Asset.Contract
-	before := a.optionBook(contract.Underlying.Symbol, candidate.replaces)
+	before := a.optionBook(contract.Cover(), candidate.replaces)
 	count := countOf(candidate.remaining())
 	if candidate.Side == Sell {
 		count = -count
@@ -156,7 +178,7 @@ func (a *Account) checkExpiringToday(candidate *entry, now time.Time) error {
 // checkCover makes sure that every short call has shares or, from level 3 on, another call behind it.
 func (a *Account) checkCover(candidate *entry, before, after optionRisk, level int) error {
 	contract := candidate.Asset.Contract
-	shares := a.freeShares(contract.Underlying.Symbol)
+	shares := a.freeShares(contract.Cover())
 	need := after.shortage()
 	if level < approvedOptionLevel && candidate.Intent == SellToOpen {
 		need = after.alone(asset.Call)
@@ -166,7 +188,7 @@ func (a *Account) checkCover(candidate *entry, before, after optionRisk, level i
 		return nil // puts are secured with cash, see holdForOption
 	}
 	switch {
-	case candidate.Intent != SellToOpen || level == approvedOptionLevel && shares.IsZero():
+	case candidate.Intent != SellToOpen || level == approvedOptionLevel && shares.IsZero() || contract.European || contract.Adjusted:
 		return wire.Forbidden("account not eligible to trade uncovered option contracts")
 	case after.shortage() < need:
 		return wire.Forbidden("account not eligible to trade spreads or uncovered contracts")
@@ -218,7 +240,13 @@ func (a *Account) holdForOption(candidate *entry, before, after optionRisk, leve
 }
 
 func (a *Account) checkOptionPower(candidate *entry, now time.Time) error {
-	power, cost := a.cashPower(a.value(now)), candidate.need()
+	v := a.value(now)
+	if candidate.Intent.opens() {
+		if err := a.checkConcentration(v); err != nil {
+			return err
+		}
+	}
+	power, cost := a.cashPower(v), candidate.need()
 	if candidate.replaces != nil {
 		power = power.Add(candidate.replaces.reserved)
 	}
@@ -230,6 +258,28 @@ func (a *Account) checkOptionPower(candidate *entry, now time.Time) error {
 		return wire.Forbidden("insufficient options buying power for cash-secured put (required: %s, available: %s)", cost, power).
 			With("buying_power", power.String()).With("required_options_buying_power", cost.String())
 	}
-	return wire.Forbidden("insufficient options buying power").
-		With("options_buying_power", power.String()).With("cost_basis", cost.String())
+	return a.exchange.lackOfOptionPower(cost, power)
+}
+
+// lackOfOptionPower is the refusal of an order that the account cannot pay for, both USD.
+func (x *Exchange) lackOfOptionPower(cost, power decimal.Decimal) error {
+	message := fmt.Sprintf("insufficient options buying power (required: %s, available: %s)", cost, power)
+	if x.settings.Disputed.OlderOptionTexts {
+		message = "insufficient options buying power"
+	}
+	return wire.Forbidden("%s", message).With("options_buying_power", power.String()).With("cost_basis", cost.String())
+}
+
+// checkAssignmentLock keeps the last long contracts of an account that is being assigned on them: they are what its short
+// ones are settled with.
+func (a *Account) checkAssignmentLock(candidate *entry) error {
+	symbol := candidate.Asset.Symbol
+	if candidate.Intent != SellToClose || !slices.Contains(a.restriction.AssignmentLocks, symbol) {
+		return nil
+	}
+	tied, _ := a.tiedShares(candidate.queue(), candidate.replaces)
+	if tied.Add(candidate.remaining()).LessThan(a.positionQty(symbol)) {
+		return nil
+	}
+	return wire.Forbidden("active assignment lock on %s, cannot close all long options", symbol)
 }

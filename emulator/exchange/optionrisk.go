@@ -42,7 +42,7 @@ func (r optionRisk) with(more ...contracts) optionRisk {
 }
 
 func sameContract(a, b *asset.Contract) bool {
-	return a.Type == b.Type && a.Strike.Equal(b.Strike) && a.Expiration.Equal(b.Expiration)
+	return a.Product == b.Product && a.Type == b.Type && a.Strike.Equal(b.Strike) && a.Expiration.Equal(b.Expiration)
 }
 
 // expirations returns when contracts of the risk expire.
@@ -132,36 +132,35 @@ func (r optionRisk) lossAt(expiration time.Time) decimal.Decimal {
 
 // optionMargin sums what the short options of all underlyings have to be secured with.
 func (a *Account) optionMargin() decimal.Decimal {
-	byUnderlying := make(map[string]optionRisk)
+	byCover := make(map[string]optionRisk)
 	for _, held := range a.holdings {
 		if c := held.asset.Contract; c != nil {
-			symbol := c.Underlying.Symbol
-			byUnderlying[symbol] = append(byUnderlying[symbol], contracts{c, countOf(held.qty)})
+			byCover[c.Cover()] = append(byCover[c.Cover()], contracts{c, countOf(held.qty)})
 		}
 	}
 	var sum decimal.Decimal
-	for _, risk := range byUnderlying {
+	for _, risk := range byCover {
 		sum = sum.Add(risk.margin())
 	}
 	return sum
 }
 
-// optionBook is what the account would hold on an underlying if every open order that makes it worse were filled. Orders
-// to buy may never fill and are left out; so is one order.
-func (a *Account) optionBook(underlying string, except *entry) optionRisk {
+// optionBook is what the account would hold of the contracts with a cover if every open order that makes it worse were filled.
+// Orders to buy may never fill and are left out; so is one order.
+func (a *Account) optionBook(cover string, except *entry) optionRisk {
 	var book optionRisk
 	for _, held := range a.holdings {
-		if c := held.asset.Contract; c != nil && c.Underlying.Symbol == underlying {
+		if c := held.asset.Contract; c != nil && c.Cover() == cover {
 			book = book.with(contracts{c, countOf(held.qty)})
 		}
 	}
 	for place, orders := range a.open {
-		if place.symbol != "" && orders[0].underlying() != underlying {
+		if place.symbol != "" && orders[0].cover() != cover {
 			continue // they all trade the same
 		}
 		for _, open := range orders {
 			switch {
-			case open == except || open.underlying() != underlying:
+			case open == except || open.cover() != cover:
 			case open.combo != nil:
 				if filled := book.with(open.combo.rest()...); filled.shortage() > book.shortage() {
 					book = filled
@@ -182,6 +181,18 @@ func (e *entry) underlying() string {
 		return e.combo.legs[0].Asset.Contract.Underlying.Symbol
 	case e.Asset.Contract != nil:
 		return e.Asset.Contract.Underlying.Symbol
+	default:
+		return ""
+	}
+}
+
+// cover returns what stands against the contracts that the order trades; "" when it trades none.
+func (e *entry) cover() string {
+	switch {
+	case e.combo != nil:
+		return e.combo.legs[0].Asset.Contract.Cover()
+	case e.Asset.Contract != nil:
+		return e.Asset.Contract.Cover()
 	default:
 		return ""
 	}

@@ -107,6 +107,7 @@ type Terms struct {
 	Replaces      string
 	Parent        string           `json:",omitempty"` // of a leg of a multi-leg order
 	RatioQty      *decimal.Decimal `json:",omitempty"` // of a leg of a multi-leg order, in each unit of it
+	Commission    *decimal.Decimal `json:",omitempty"` // USD, taken with the first fill
 
 	reservePrice decimal.Decimal // buying power that a share, a contract or a unit needs, USD
 }

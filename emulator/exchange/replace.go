@@ -68,6 +68,9 @@ func (a *Account) draftReplacement(request *OrderRequest, old *entry, now time.T
 	if err := a.exchange.checkAsset(request, old.Asset, now); err != nil {
 		return nil, err
 	}
+	if err := a.checkPrivileges(request); err != nil {
+		return nil, err
+	}
 	candidate := a.draft(*request, old.Asset, now)
 	candidate.inherit(old)
 	return candidate, a.admit(candidate, now)
@@ -85,7 +88,7 @@ func (a *Account) merge(old *entry, change ReplaceRequest) (OrderRequest, error)
 		Symbol: old.Asset.Symbol, Side: old.Side, Type: old.Type, TimeInForce: old.TimeInForce,
 		Qty: Amount{old.Qty}, LimitPrice: Amount{old.LimitPrice}, TrailPrice: Amount{old.TrailPrice},
 		TrailPercent: Amount{old.TrailPercent}, ExtendedHours: old.ExtendedHours, ClientOrderID: change.ClientOrderID,
-		AdvancedInstructions: change.AdvancedInstructions,
+		AdvancedInstructions: change.AdvancedInstructions, Commission: Amount{old.Commission},
 	}
 	if old.combo != nil {
 		request.Symbol, request.Class = "", MultiLeg
@@ -124,6 +127,9 @@ func overwrite(target *Amount, change Amount) bool {
 func (e *entry) replaceable(change ReplaceRequest) error {
 	if e.parent != nil {
 		return e.rejectLeg()
+	}
+	if e.combo != nil && e.account.restriction.forbidsMultiLeg(replaceMultiLeg) {
+		return wire.Forbidden("replace mleg order is disabled")
 	}
 	if e.Status == StatusReplaced {
 		return wire.Unprocessable("order already replaced")

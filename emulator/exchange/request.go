@@ -53,6 +53,8 @@ type OrderRequest struct {
 	Legs          []LegRequest `json:"legs"`
 
 	AdvancedInstructions json.RawMessage `json:"advanced_instructions"`
+	Commission           Amount          `json:"commission"`
+	SwapFee              Amount          `json:"swap_fee_bps"`
 }
 
 // DecodeOrder reads an order from a request body. A *wire.Error when it is not an object of the expected shape.

@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
@@ -12,10 +11,7 @@ import (
 
 // checkAsset applies the rules between an order and what it trades.
 func (x *Exchange) checkAsset(r *OrderRequest, a *asset.Asset, now time.Time) error {
-	if len(r.AdvancedInstructions) > 0 && !bytes.Equal(r.AdvancedInstructions, []byte("null")) {
-		return wire.Forbidden("account not allowed to use advanced_instructions")
-	}
-	if !a.Tradable {
+	if !a.Tradable && a.Class != asset.Option {
 		return wire.Forbidden("asset %q is not tradable", a.Symbol)
 	}
 	if err := x.checkClassOf(r, a, now); err != nil || a.Class != asset.Equity {
@@ -30,10 +26,30 @@ func (x *Exchange) checkAsset(r *OrderRequest, a *asset.Asset, now time.Time) er
 	if err := r.checkComplexTerms(); err != nil {
 		return err
 	}
+	if err := x.checkListing(r, a); err != nil {
+		return err
+	}
+	if err := x.checkDistance(r, a, now); err != nil {
+		return err
+	}
 	if err := x.checkFraction(r, a); err != nil {
 		return err
 	}
 	return r.checkExtendedHours()
+}
+
+// checkDistance refuses limits far from the market, where that is wanted. The words are ours.
+func (x *Exchange) checkDistance(r *OrderRequest, a *asset.Asset, now time.Time) error {
+	limit := r.LimitPrice.Value
+	if limit == nil || x.settings.LimitPriceAway.IsZero() {
+		return nil
+	}
+	last := x.market.Price(a, now)
+	if limit.Sub(last).Abs().LessThanOrEqual(last.Mul(x.settings.LimitPriceAway)) {
+		return nil
+	}
+	return wire.Unprocessable("limit price %s is too far away from the current price", limit).With("market_price", last.String()).
+		With("limit_price", limit.String())
 }
 
 // checkIncrement refuses sub-penny prices: two decimals from a dollar on, four below (SEC Rule 612).
@@ -141,15 +157,15 @@ func (a *Account) checkStacked(candidate *entry, now time.Time) error {
 	return nil
 }
 
-// maxConcentration is how many times an account's equity a position may be worth; beyond it only closes are taken (Alpaca's
-// user protection page).
+// maxConcentration is how many times an account's equity a position may be worth. From then on only closes are taken, until
+// Alpaca's staff lift the restriction (its user protection page).
 const maxConcentration = 6
 
-func checkConcentration(v valuation) error {
+func (a *Account) checkConcentration(v valuation) error {
 	if v.largest.GreaterThan(v.equity.Mul64(maxConcentration)) && !v.largest.IsZero() {
-		return wire.Forbidden("account is restricted to liquidation only")
+		a.restriction.LiquidationOnly = true
 	}
-	return nil
+	return a.restriction.check(true)
 }
 
 // checkOpposite refuses to open a position on one side while an order to open the other side is waiting.
@@ -180,7 +196,7 @@ func (a *Account) checkShort(candidate *entry, equity decimal.Decimal) error {
 	if candidate.Notional != nil || !candidate.Qty.Trunc(0).Equal(*candidate.Qty) {
 		return wire.Unprocessable("fractional orders cannot be sold short")
 	}
-	if !candidate.Asset.Shortable || !candidate.Asset.EasyToBorrow {
+	if !candidate.Asset.Shortable || !candidate.Asset.EasyToBorrow || a.exchange.scarce.has(candidate.Asset.Symbol) {
 		return wire.Unprocessable("asset %q cannot be sold short", candidate.Asset.Symbol)
 	}
 	if !a.shortingEnabled(equity) {

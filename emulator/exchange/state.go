@@ -18,6 +18,9 @@ var ErrState = errors.New("invalid state")
 type SavedState struct {
 	Accounts []SavedAccount `json:"accounts"`
 	Halted   []string       `json:"halted"`
+	// Offered and HardToBorrow are stocks with the moment since when they are.
+	Offered      map[string]time.Time `json:"offered,omitempty"`
+	HardToBorrow map[string]time.Time `json:"hard_to_borrow,omitempty"`
 }
 
 // SavedAccount is one account in a SavedState. Amounts are USD, quantities shares.
@@ -25,6 +28,8 @@ type SavedAccount struct {
 	KeyID         string          `json:"key_id"`
 	Configuration Configuration   `json:"configuration"`
 	Restriction   Restriction     `json:"restriction"`
+	Privilege     Privilege       `json:"privilege"`
+	DayTrading    dayTrading      `json:"day_trading"`
 	Cash          decimal.Decimal `json:"cash"`
 	Reserved      decimal.Decimal `json:"reserved"`
 	ReservedCash  decimal.Decimal `json:"reserved_cash"`
@@ -46,6 +51,7 @@ type SavedHolding struct {
 	Cost         decimal.Decimal `json:"cost"`
 	OvernightQty decimal.Decimal `json:"overnight_qty"`
 	NotExercised decimal.Decimal `json:"not_exercised"`
+	Dismissed    bool            `json:"dismissed,omitempty"`
 }
 
 // SavedOrder is an order with its ties to others, which are named by ID.
@@ -67,7 +73,7 @@ type SavedOrder struct {
 
 // Save returns the present state. Every account is consistent in itself.
 func (x *Exchange) Save() (SavedState, error) {
-	saved := SavedState{Halted: x.Halted()}
+	saved := SavedState{Halted: x.Halted(), Offered: x.offerings.all(), HardToBorrow: x.scarce.all()}
 	for _, a := range x.Accounts() {
 		account, err := a.save()
 		if err != nil {
@@ -86,12 +92,14 @@ func (a *Account) save() (SavedAccount, error) {
 		return SavedAccount{}, fmt.Errorf("account %s: %w", a.ID, err)
 	}
 	saved := SavedAccount{
-		KeyID: a.KeyID, Configuration: a.configuration, Restriction: a.restriction, Cash: a.cash, Reserved: a.reserved, ReservedCash: a.reservedCash,
+		KeyID: a.KeyID, Configuration: a.configuration, Restriction: a.restriction, Privilege: a.privilege, Cash: a.cash, DayTrading: a.dayTrading.clone(), Reserved: a.reserved, ReservedCash: a.reservedCash,
 		LastEquity: a.lastEquity,
 		LastMargin: a.lastMargin, LastClose: a.lastClose, Dice: dice, EventTime: a.history.last,
 	}
 	for symbol, held := range a.holdings {
-		saved.Holdings = append(saved.Holdings, SavedHolding{symbol, held.qty, held.cost, held.overnightQty, held.notExercised})
+		saved.Holdings = append(saved.Holdings, SavedHolding{
+			symbol, held.qty, held.cost, held.overnightQty, held.notExercised, held.dismissed,
+		})
 	}
 	slices.SortFunc(saved.Holdings, func(x, y SavedHolding) int { return strings.Compare(x.Symbol, y.Symbol) })
 	for _, list := range a.watchlists {
@@ -127,9 +135,9 @@ func idOf(e *entry) string {
 
 // Reset brings every account back to how it was opened; open event streams go on.
 func (x *Exchange) Reset() {
-	x.halts.mu.Lock()
-	x.halts.symbols = nil
-	x.halts.mu.Unlock()
+	for _, marked := range []*marks{&x.halts, &x.offerings, &x.scarce} {
+		marked.replace(nil)
+	}
 	for _, a := range x.Accounts() {
 		a.mu.Lock()
 		a.clear()
@@ -143,7 +151,8 @@ func (a *Account) clear() {
 		a.exchange.book.remove(e)
 	}
 	a.cash, a.reserved, a.reservedCash = a.opening, decimal.Decimal{}, decimal.Decimal{}
-	a.configuration, a.restriction, a.firstExpiry = defaultConfiguration(), Restriction{}, time.Time{}
+	a.configuration, a.restriction, a.privilege, a.firstExpiry = a.exchange.defaultConfiguration(), Restriction{}, Privilege{}, time.Time{}
+	a.dayTrading = dayTrading{}
 	a.holdings, a.orders, a.byClientID = make(map[string]*holding), make(map[string]*entry), make(map[string]*entry)
 	a.submitted, a.open = nil, make(map[queue][]*entry)
 	a.lastEquity, a.lastMargin = a.opening, decimal.Decimal{}
@@ -172,6 +181,8 @@ func (x *Exchange) Restore(saved SavedState) error {
 	for _, symbol := range saved.Halted {
 		x.Halt(symbol)
 	}
+	x.offerings.replace(saved.Offered)
+	x.scarce.replace(saved.HardToBorrow)
 	for _, scratch := range built {
 		if target, ok := x.Account(scratch.KeyID); ok {
 			target.take(scratch)
@@ -183,9 +194,9 @@ func (x *Exchange) Restore(saved SavedState) error {
 // rebuild makes an account of saved parts that belongs to nobody yet.
 func (a *Account) rebuild(saved SavedAccount) (*Account, error) {
 	scratch := &Account{
-		KeyID: a.KeyID, configuration: saved.Configuration, restriction: saved.Restriction, cash: saved.Cash, reserved: saved.Reserved,
-		reservedCash: saved.ReservedCash,
-		lastEquity:   saved.LastEquity, lastMargin: saved.LastMargin, lastClose: saved.LastClose, source: &rand.PCG{},
+		KeyID: a.KeyID, configuration: saved.Configuration, restriction: saved.Restriction, privilege: saved.Privilege, dayTrading: saved.DayTrading,
+		cash: saved.Cash, reserved: saved.Reserved, reservedCash: saved.ReservedCash,
+		lastEquity: saved.LastEquity, lastMargin: saved.LastMargin, lastClose: saved.LastClose, source: &rand.PCG{},
 		holdings: make(map[string]*holding), orders: make(map[string]*entry), byClientID: make(map[string]*entry),
 		open: make(map[queue][]*entry),
 	}
@@ -197,7 +208,9 @@ func (a *Account) rebuild(saved SavedAccount) (*Account, error) {
 		if !ok {
 			return nil, fmt.Errorf("%w: unknown symbol %q", ErrState, held.Symbol)
 		}
-		scratch.holdings[listed.Symbol] = &holding{listed, held.Qty, held.Cost, held.OvernightQty, held.NotExercised}
+		scratch.holdings[listed.Symbol] = &holding{
+			listed, held.Qty, held.Cost, held.OvernightQty, held.NotExercised, held.Dismissed,
+		}
 		scratch.noteExpiry(listed)
 	}
 	for i := range saved.Orders {
@@ -285,6 +298,7 @@ func (a *Account) take(scratch *Account) {
 	defer a.mu.Unlock()
 	a.configuration, a.cash, a.reserved = scratch.configuration, scratch.cash, scratch.reserved
 	a.reservedCash, a.firstExpiry, a.restriction = scratch.reservedCash, scratch.firstExpiry, scratch.restriction
+	a.privilege, a.dayTrading = scratch.privilege, scratch.dayTrading
 	a.lastEquity, a.lastMargin, a.lastClose = scratch.lastEquity, scratch.lastMargin, scratch.lastClose
 	a.holdings, a.orders, a.byClientID = scratch.holdings, scratch.orders, scratch.byClientID
 	a.submitted, a.open, a.watchlists = scratch.submitted, scratch.open, scratch.watchlists

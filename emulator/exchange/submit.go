@@ -33,18 +33,15 @@ func (a *Account) submit(request OrderRequest, now time.Time) (Order, error) {
 	}
 	listed, ok := a.exchange.catalogue.Find(request.Symbol)
 	if !ok {
-		if asset.IsContractSymbol(request.Symbol) {
-			return Order{}, wire.Unprocessable("contract %q not found", request.Symbol)
-		}
-		if !isSymbol(request.Symbol) {
-			return Order{}, wire.Unprocessable("invalid symbol")
-		}
-		return Order{}, wire.Unprocessable("asset %q not found", request.Symbol)
+		return Order{}, a.exchange.unknown(request.Symbol)
 	}
 	if err := a.exchange.checkAsset(&request, listed, now); err != nil {
 		return Order{}, err
 	}
 	if err := a.checkState(request.fractional()); err != nil {
+		return Order{}, err
+	}
+	if err := a.checkPrivileges(&request); err != nil {
 		return Order{}, err
 	}
 	if err := a.exchange.checkAuction(request.TimeInForce, now); err != nil {
@@ -63,6 +60,22 @@ func (a *Account) submit(request OrderRequest, now time.Time) (Order, error) {
 	}
 	a.found(request, candidate, now)
 	return a.accept(candidate, now), nil
+}
+
+// unknown is the refusal of a symbol that nothing has.
+func (x *Exchange) unknown(symbol string) error {
+	switch {
+	case asset.IsContractSymbol(symbol) && !asset.IsContractDate(symbol):
+		return wire.Unprocessable("invalid contract")
+	case asset.IsContractSymbol(symbol) && !x.catalogue.HasRoot(symbol):
+		return wire.Unprocessable("underlying asset %q not found", asset.RootOf(symbol))
+	case asset.IsContractSymbol(symbol):
+		return wire.Unprocessable("contract %q not found", symbol)
+	case !isSymbol(symbol):
+		return wire.Unprocessable("invalid symbol")
+	default:
+		return wire.Unprocessable("asset %q not found", symbol)
+	}
 }
 
 // claimable refuses a client order ID that any order of the account ever had, or, where that is chosen, an open one has.
@@ -96,6 +109,9 @@ func (a *Account) admit(candidate *entry, now time.Time) error {
 	if err := a.restriction.check(candidate.Intent.opens()); err != nil {
 		return err
 	}
+	if err := a.checkDayTrades(candidate, now); err != nil {
+		return err
+	}
 	if err := a.checkWash(candidate); err != nil {
 		return err
 	}
@@ -115,7 +131,7 @@ func (a *Account) admit(candidate *entry, now time.Time) error {
 		return nil
 	}
 	v := a.value(now)
-	if err := checkConcentration(v); err != nil {
+	if err := a.checkConcentration(v); err != nil {
 		return err
 	}
 	if err := a.checkShort(candidate, v.equity); err != nil {
@@ -123,6 +139,9 @@ func (a *Account) admit(candidate *entry, now time.Time) error {
 	}
 	if candidate.Asset.Class == asset.Crypto {
 		return a.checkCryptoCost(candidate, v)
+	}
+	if err := a.checkDayTradingPower(candidate, now); err != nil {
+		return err
 	}
 	return a.checkBuyingPower(candidate, a.buyingPower(v))
 }
@@ -149,12 +168,13 @@ func (a *Account) draftTerms(request *OrderRequest, listed *asset.Asset, now tim
 		Qty: request.Qty.Value, Notional: request.Notional.Value, LimitPrice: request.LimitPrice.Value,
 		TrailPrice: request.TrailPrice.Value, TrailPercent: request.TrailPercent.Value,
 		ExtendedHours: request.ExtendedHours, ExpiresAt: a.exchange.expiry(request, now),
+		Commission: request.Commission.Value,
 	}
 	if listed.Symbol != "" {
 		terms.Intent = a.intentOf(request.Side, listed.Symbol)
 	}
-	if c := listed.Contract; c != nil && c.Expiration.Before(terms.ExpiresAt) {
-		terms.ExpiresAt = c.Expiration
+	if c := listed.Contract; c != nil && c.LastTrade.Before(terms.ExpiresAt) {
+		terms.ExpiresAt = c.LastTrade
 	}
 	return &entry{Terms: terms, account: a, State: State{
 		Status: StatusPendingNew, StopPrice: request.StopPrice.Value, UpdatedAt: now,

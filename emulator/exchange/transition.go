@@ -26,7 +26,10 @@ func (a *Account) execute(e *entry, qty, price decimal.Decimal, now time.Time) {
 	if e.Side == Sell {
 		signed = qty.Neg()
 	}
+	first := e.FilledQty.IsZero()
+	a.noteTrade(e.Asset, signed, now)
 	a.settle(e.Asset, signed, price)
+	a.notePeak(now)
 	a.charge(e.Asset, coins, dollars)
 	e.FilledQty = e.FilledQty.Add(qty)
 	e.filledCost = e.filledCost.Add(qty.Mul(price))
@@ -41,6 +44,7 @@ func (a *Account) execute(e *entry, qty, price decimal.Decimal, now time.Time) {
 		a.reserve(e)
 	}
 	a.emitFill(e, qty, price, now)
+	a.chargeCommission(e, first, now)
 	a.familyAfter(e, now)
 }
 

@@ -33,7 +33,7 @@ func (g *Registry) serve(next http.Handler, w http.ResponseWriter, r *http.Reque
 		case Latency:
 			wait(r, f.Delay())
 		case Status:
-			wire.WriteError(w, &wire.Error{Status: f.Status, Code: f.Code, Message: f.Message})
+			f.answer(w)
 			return
 		case RateLimit:
 			wire.WriteError(w, wire.Plain(http.StatusTooManyRequests, "too many requests."))

@@ -136,11 +136,32 @@ func (m *Market) Price(a *asset.Asset, at time.Time) decimal.Decimal {
 	return m.walked(a, at)
 }
 
+// Deliverable returns what a contract delivers at a time, USD a share of the contract: the price of its underlying, or the
+// sum of what an adjusted one is made of.
+func (m *Market) Deliverable(c *asset.Contract, at time.Time) decimal.Decimal {
+	if !c.Adjusted {
+		return m.Price(c.Underlying, at)
+	}
+	var sum decimal.Decimal
+	for _, part := range c.Deliverables {
+		if part.Asset == nil {
+			sum = sum.Add(part.Amount)
+		} else {
+			sum = sum.Add(part.Amount.Mul(m.Price(part.Asset, at)))
+		}
+	}
+	share, err := sum.Div64(asset.Multiplier)
+	if err != nil { // the multiplier is not zero
+		return decimal.Decimal{}
+	}
+	return share
+}
+
 // MarketTime returns the last moment at or before t at which the asset traded.
 func (m *Market) MarketTime(a *asset.Asset, t time.Time) time.Time {
 	for {
-		if a.Contract != nil && t.After(a.Contract.Expiration) {
-			t = a.Contract.Expiration
+		if a.Contract != nil && t.After(a.Contract.LastTrade) {
+			t = a.Contract.LastTrade
 		}
 		stretch := m.stretch(a, t)
 		if stretch.Phase != session.Closed {
@@ -154,12 +175,12 @@ func (m *Market) MarketTime(a *asset.Asset, t time.Time) time.Time {
 	}
 }
 
-// stretch is the schedule's for stocks; crypto never closes, options have no extended hours.
+// stretch is the schedule's for stocks; crypto never closes, options and indices have no extended hours.
 func (m *Market) stretch(a *asset.Asset, t time.Time) session.Stretch {
 	switch a.Class {
 	case asset.Crypto, asset.Perpetual:
 		return session.Stretch{Phase: session.Regular, Start: firstMoment(), End: lastMoment()}
-	case asset.Option:
+	case asset.Option, asset.Index:
 		stretch := m.schedule.Stretch(t)
 		if stretch.Phase != session.Regular {
 			stretch.Phase = session.Closed

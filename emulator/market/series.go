@@ -31,16 +31,18 @@ func (m *Market) series(a *asset.Asset) series {
 	s.lot = 1 + mix(s.key, 11)%6
 	s.pinned, s.recording = m.overrides(a.Symbol)
 	walker := a
-	walkKey := s.key
+	var walkKey uint64
 	switch {
 	case a.Contract != nil:
 		walker = a.Contract.Underlying
-		walkKey = m.key(walker.Symbol)
+		walkKey = m.key(walker.Walk())
 		s.spotPinned, s.spotRecording = m.overrides(walker.Symbol)
 		s.smile = newSmile(walkKey, walker.Volatility)
 	case a.Pair != nil:
 		walkKey = m.pairKey(a.Pair)
 		s.tick, s.digits = coinTick(a), coinDigits(a)
+	default:
+		walkKey = m.key(a.Walk())
 	}
 	s.listed = walker.Price.InexactFloat64()
 	s.path = newPath(&m.amplitudes, walkKey, walker.Volatility)
@@ -122,8 +124,30 @@ func (s *series) coinBook(moment int64) book {
 	return book{bid: max(s.tick, last-spread(dice>>40)), ask: last + spread(dice>>52), last: last}
 }
 
-// spot is the price of an option's underlying, USD.
+// spot is what an option delivers, USD a share of the contract: its underlying's price, or what an adjusted one is made of.
 func (s *series) spot(moment int64) float64 {
+	underlying := s.underlying(moment)
+	contract := s.asset.Contract
+	if contract == nil || !contract.Adjusted {
+		return underlying
+	}
+	sum := 0.0
+	for _, part := range contract.Deliverables {
+		amount := part.Amount.InexactFloat64()
+		switch part.Asset {
+		case nil:
+			sum += amount
+		case contract.Underlying:
+			sum += amount * underlying
+		default:
+			sum += amount * s.market.Price(part.Asset, time.Unix(0, moment)).InexactFloat64()
+		}
+	}
+	return sum / asset.Multiplier
+}
+
+// underlying is the price of an option's underlying, USD.
+func (s *series) underlying(moment int64) float64 {
 	if s.spotPinned > 0 {
 		return float64(s.spotPinned) / dollar
 	}

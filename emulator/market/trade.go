@@ -205,7 +205,7 @@ func (s *series) lastRaw(at time.Time) (raw, bool) {
 // a cell depends on the phase.
 func (s *series) cells(width func(session.Phase) int64, from, to int64, descending bool) iter.Seq2[int64, session.Phase] {
 	if s.asset.Contract != nil {
-		to = min(to, s.asset.Contract.Expiration.UnixNano())
+		to = min(to, s.asset.Contract.LastTrade.UnixNano())
 	}
 	return func(yield func(int64, session.Phase) bool) {
 		for first, last := from, to; first <= last; {

@@ -25,6 +25,7 @@ func (api *API) getAssets(w http.ResponseWriter, r *http.Request, _ *exchange.Ac
 		if listed.Class != class || exchangeName != "" && exchangeName != listed.Exchange {
 			continue
 		}
+		listed = api.Listing(listed)
 		if status != "" && status != "active" || !hasAny(listed.Attributes, attributes) {
 			continue
 		}
@@ -47,7 +48,7 @@ func (api *API) getAsset(w http.ResponseWriter, r *http.Request, _ *exchange.Acc
 		wire.WriteError(w, wire.NotFound("asset not found for %s", r.PathValue("asset")))
 		return
 	}
-	wire.Write(w, http.StatusOK, appendAsset(nil, listed))
+	wire.Write(w, http.StatusOK, appendAsset(nil, api.Listing(listed)))
 }
 
 // appendAsset appends the asset with its keys in the order of Alpaca's specification.

@@ -1,7 +1,6 @@
 package trading
 
 import (
-	"cmp"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -29,6 +28,7 @@ type contractQuery struct {
 	kind                      asset.ContractType
 	earliest, latest, exactly string
 	lowest, highest           *decimal.Decimal
+	style                     string
 	inactive, nothing         bool
 	deliverables              bool
 	limit                     int
@@ -116,9 +116,8 @@ func (q *contractQuery) readChoices(query url.Values) error {
 		return wire.Shape("invalid type: %s", kind)
 	}
 	switch style := query.Get("style"); style {
-	case "", "american":
-	case "european": // no index options here
-		q.nothing = true
+	case "", "american", "european":
+		q.style = style
 	default:
 		return wire.Shape("invalid style: %s", style)
 	}
@@ -173,17 +172,11 @@ func (api *API) contracts(wanted *contractQuery, now time.Time) (page []*asset.A
 		return nil, ""
 	}
 	expirations := api.expirations(wanted, now)
-	underlyings := slices.Clone(api.Catalogue.Underlyings())
-	slices.SortFunc(underlyings, func(a, b *asset.Asset) int { return cmp.Compare(asset.Root(a.Symbol), asset.Root(b.Symbol)) })
-	for _, underlying := range underlyings {
-		root := asset.Root(underlying.Symbol)
-		if wanted.underlyings != nil && !wanted.underlyings[underlying.Symbol] || wanted.root != "" && wanted.root != root {
+	for _, product := range api.Catalogue.Products() {
+		if !wanted.offers(product) || wanted.after != "" && product.Root < asset.RootOf(wanted.after) {
 			continue
 		}
-		if wanted.after != "" && root < asset.RootOf(wanted.after) {
-			continue
-		}
-		for listed := range api.Catalogue.ChainOf(underlying, expirations) {
+		for listed := range api.Catalogue.ContractsOf(product, expirations) {
 			if asset.CompareSymbols(listed.Symbol, wanted.after) <= 0 || !wanted.selects(listed.Contract) {
 				continue
 			}
@@ -208,6 +201,12 @@ func (api *API) expirations(wanted *contractQuery, now time.Time) []time.Time {
 	})
 }
 
+// offers reports whether contracts of a product may be among the wanted ones.
+func (q *contractQuery) offers(p *asset.Product) bool {
+	return (q.underlyings == nil || q.underlyings[p.Underlying.Symbol]) && (q.root == "" || q.root == p.Root) &&
+		(q.style == "" || q.style == p.Style())
+}
+
 func (q *contractQuery) selects(c *asset.Contract) bool {
 	return (q.kind == "" || q.kind == c.Type) && (q.lowest == nil || c.Strike.GreaterThanOrEqual(*q.lowest)) &&
 		(q.highest == nil || c.Strike.LessThanOrEqual(*q.highest))
@@ -217,13 +216,13 @@ func (q *contractQuery) selects(c *asset.Contract) bool {
 // trading day that is over.
 func (api *API) appendContract(dst []byte, listed *asset.Asset, now time.Time, deliverables bool) []byte {
 	c := listed.Contract
-	status, tradable := "active", !c.Expired(now)
+	status, tradable := "active", c.Tradable && now.Before(c.LastTrade)
 	if !api.Catalogue.IsListed(c, now) {
 		status, tradable = "inactive", false
 	}
 	last := api.Clock.Calendar.PreviousClose(now)
-	if last.After(c.Expiration) {
-		last = c.Expiration
+	if last.After(c.LastTrade) {
+		last = c.LastTrade
 	}
 	date := last.Format(time.DateOnly)
 	dst = wire.String(append(dst, `{"id":`...), listed.ID)
@@ -236,17 +235,42 @@ func (api *API) appendContract(dst []byte, listed *asset.Asset, now time.Time, d
 	dst = wire.String(append(dst, `,"underlying_symbol":`...), c.Underlying.Symbol)
 	dst = wire.String(append(dst, `,"underlying_asset_id":`...), c.Underlying.ID)
 	dst = wire.String(append(dst, `,"type":`...), string(c.Type))
-	dst = wire.Decimal(append(dst, `,"style":"american","strike_price":`...), c.Strike)
+	dst = wire.String(append(dst, `,"style":`...), c.Style())
+	dst = wire.Decimal(append(dst, `,"strike_price":`...), c.Strike)
 	dst = append(dst, `,"multiplier":"100","size":"100","open_interest":"`...)
 	dst = strconv.AppendInt(dst, c.OpenInterest(last), 10)
 	dst = wire.String(append(dst, `","open_interest_date":`...), date)
 	dst = wire.Decimal(append(dst, `,"close_price":`...), api.Market.Price(listed, last))
 	dst = wire.String(append(dst, `,"close_price_date":`...), date)
 	if deliverables {
-		dst = wire.String(append(dst, `,"deliverables":[{"type":"equity","symbol":`...), c.Underlying.Symbol)
-		dst = wire.String(append(dst, `,"asset_id":`...), c.Underlying.ID)
-		dst = append(dst, `,"amount":"100","allocation_percentage":"100","settlement_type":"T+1","settlement_method":"CCC"`+
-			`,"delayed_settlement":false}]`...)
+		dst = appendDeliverables(dst, c)
 	}
 	return append(dst, '}')
+}
+
+// appendDeliverables appends what exercising the contract exchanges. A European contract pays its cash difference (CADF), an
+// adjusted one may bring a fixed amount of cash (CAFX).
+func appendDeliverables(dst []byte, c *asset.Contract) []byte {
+	if c.European {
+		return append(dst, `,"deliverables":[{"type":"cash","symbol":"USD","asset_id":null,"amount":null,"allocation_percentage":"100"`+
+			`,"settlement_type":"T+1","settlement_method":"CADF","delayed_settlement":false}]`...)
+	}
+	dst = append(dst, `,"deliverables":`...)
+	separator := byte('[')
+	for _, part := range c.Deliverables {
+		dst, separator = append(dst, separator), ','
+		method := "CCC"
+		if part.Asset == nil {
+			method = "CAFX"
+			dst = append(dst, `{"type":"cash","symbol":"USD","asset_id":null`...)
+		} else {
+			dst = wire.String(append(dst, `{"type":"equity","symbol":`...), part.Asset.Symbol)
+			dst = wire.String(append(dst, `,"asset_id":`...), part.Asset.ID)
+		}
+		dst = wire.Decimal(append(dst, `,"amount":`...), part.Amount)
+		dst = wire.Decimal(append(dst, `,"allocation_percentage":`...), decimal.FromInt(part.Percentage))
+		dst = wire.String(append(dst, `,"settlement_type":"T+1","settlement_method":`...), method)
+		dst = append(dst, `,"delayed_settlement":false}`...)
+	}
+	return append(dst, ']')
 }

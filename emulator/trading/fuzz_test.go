@@ -57,7 +57,7 @@ func (s shop) newDesk(t testing.TB) *desk {
 	}
 	actions := &data.API{Catalogue: catalogue, Clock: hours, Market: prices, Seed: 7}
 	mux := http.NewServeMux()
-	api := &trading.API{Catalogue: catalogue, Clock: hours, Market: prices, Announcements: actions.Announcements}
+	api := &trading.API{Catalogue: catalogue, Clock: hours, Market: prices, Announcements: actions.Announcements, Listing: venue.Listing}
 	api.Register(mux, &access.Gate{Accounts: venue, Trading: access.NewLimiter(-1, fake.Now)})
 	d := &desk{handler: mux}
 	for _, body := range []string{

@@ -23,6 +23,8 @@ type API struct {
 	Catalogue *asset.Catalogue
 	Clock     *session.Clock
 	Market    *market.Market
+	// Listing returns an asset as it is at the moment.
+	Listing func(*asset.Asset) *asset.Asset
 	// Announcements returns the corporate actions whose dates may lie in a span of dates, both midnights UTC, by ID in
 	// the order in which they are processed.
 	Announcements func(from, to time.Time) []data.Announcement
@@ -74,6 +76,8 @@ func (api *API) Register(mux *http.ServeMux, gate *access.Gate) {
 		"GET /v2/positions/{asset}":         getPosition,
 		"DELETE /v2/positions/{asset}":      deletePosition,
 
+		"POST /v2/positions/exercise":                exercisePosition((*exchange.Account).Exercise),
+		"POST /v2/positions/do-not-exercise":         exercisePosition((*exchange.Account).DoNotExercise),
 		"POST /v2/positions/{asset}/exercise":        exercisePosition((*exchange.Account).Exercise),
 		"POST /v2/positions/{asset}/do-not-exercise": exercisePosition((*exchange.Account).DoNotExercise),
 	} {

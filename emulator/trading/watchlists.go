@@ -108,7 +108,7 @@ func (api *API) writeWatchlist(w http.ResponseWriter, account *exchange.Account,
 			out = append(out, ',')
 		}
 		if listed, ok := api.Catalogue.Find(symbol); ok {
-			out = appendAsset(out, listed)
+			out = appendAsset(out, api.Listing(listed))
 		}
 	}
 	wire.Write(w, http.StatusOK, append(out, ']', '}'))

@@ -117,6 +117,11 @@ func ErrorOf(err error) *Error {
 	if errors.As(err, &found) {
 		return found
 	}
+	return Internal()
+}
+
+// Internal is HTTP 500 with code 50010000, as Alpaca answers when it fails itself.
+func Internal() *Error {
 	return &Error{Status: http.StatusInternalServerError, Code: CodeInternal, Message: "internal server error occurred"}
 }
 

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
@@ -28,7 +29,7 @@ func (o *optionFeed) symbols() []string {
 		return nil
 	}
 	var symbols []string
-	for _, underlying := range o.Catalogue.Underlyings() {
+	for _, underlying := range slices.Concat(o.Catalogue.Underlyings(), o.Catalogue.Indices()) {
 		spot := o.Market.Price(underlying, now).InexactFloat64()
 		for contract := range o.Catalogue.ChainOf(underlying, expirations[:1]) {
 			const near = 0.02
@@ -47,7 +48,7 @@ func dateIn(t time.Time, calendar *session.Calendar) string {
 func (o *optionFeed) tick(f *feed, from, to time.Time) {
 	for _, w := range f.watched {
 		o.look(w, from)
-		if w.asset == nil || w.asset.Contract.Expired(to) {
+		if w.asset == nil || !to.Before(w.asset.Contract.LastTrade) {
 			continue
 		}
 		o.quotes(f, w, to)
