@@ -66,6 +66,7 @@ load: redis build ## Offer 10,000 quotes a second on 2,000 connections, and say 
 lint: $(GOLANGCI) ## Run the linters of .golangci.yml and check the formatting
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt these: $$unformatted"; exit 1; fi
 	$(GOLANGCI) run ./...
+	cd test/cluster && $(GOLANGCI) run -c ../../.golangci.yml ./...
 
 .PHONY: build
 build: ## Build the programs into bin/

@@ -52,7 +52,7 @@ type Deployment struct {
 	Output  io.Writer
 }
 
-// ErrNoWay: there is neither a registry nor a node to give images to.
+// ErrNoWay means that there is neither a registry nor a node to give images to.
 var ErrNoWay = errors.New("KO_DOCKER_REPO: set it to a registry that the cluster pulls from, or bring up the lab with `make cluster`")
 
 // Run builds, applies and waits.

@@ -3,45 +3,69 @@ package measure
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 )
 
-// Breakdown shows where the time of a cold start goes, by what the kubelet and the function itself wrote down. Kubernetes'
-// own times are whole seconds, so the parts come from events with microseconds and from the function's first log lines.
+// stages are the parts of a cold start, in order, each ending with what its name says.
+var stages = []struct{ name, what string }{
+	{"created", "activator, autoscaler: the request to the pod's creation"}, {"scheduled", "scheduler"},
+	{"started", "kubelet: volumes, sandbox, containers started"}, {"ready", "process up, queue-proxy ready, kubelet's report"},
+	{"answered", "routed and answered"}, {"whole", "whole"},
+}
+
+// Breakdown shows where the time of a cold start goes, hello beside every function, by when the API server reported each
+// stage of the pod.
 func (b *Bench) Breakdown(ctx context.Context, runs int) error {
-	parts := map[string]Figures{}
-	for range runs {
-		if err := b.zero(ctx, "quote"); err != nil {
-			return err
-		}
-		watch := b.watchPods(ctx, "quote")
-		begun := time.Now()
-		if err := b.get(ctx, b.Inner, hostOf("quote"), "/api/v1/stocks/AAPL/quote"); err != nil {
-			return err
-		}
-		answered := time.Since(begun)
-		seen := watch()
-		last := time.Duration(0)
-		for _, stage := range []string{"created", "scheduled", "started", "ready"} {
-			at, ok := seen[stage]
-			if !ok {
-				continue
+	parts := map[string]map[string]Figures{}
+	for _, f := range coldFunctions() {
+		parts[f.name] = map[string]Figures{}
+	}
+	for run := range runs {
+		for i := range coldFunctions() {
+			f := coldFunctions()[(run+i)%len(coldFunctions())]
+			if err := b.allZero(ctx); err != nil {
+				return err
 			}
-			parts[stage] = append(parts[stage], at.Sub(begun)-last)
+			if err := b.stages(ctx, f, parts[f.name]); err != nil {
+				return err
+			}
+		}
+	}
+	header := ""
+	for _, f := range coldFunctions() {
+		header += " | " + f.name
+	}
+	b.say("\nmedian times of a cold start, %d runs: part%s", runs, header)
+	for _, stage := range stages {
+		row := stage.what
+		for _, f := range coldFunctions() {
+			row += fmt.Sprintf(" | %s", parts[f.name][stage.name].Quantile(0.5).Round(time.Millisecond))
+		}
+		b.say("%s", row)
+	}
+	return nil
+}
+
+// stages measures one cold start of f.
+func (b *Bench) stages(ctx context.Context, f function, parts map[string]Figures) error {
+	watch := b.watchPods(ctx, f.name)
+	begun := time.Now()
+	if err := b.get(ctx, b.Inner, hostOf(f.name), f.path); err != nil {
+		return err
+	}
+	answered := time.Since(begun)
+	seen := watch()
+	last := time.Duration(0)
+	for _, stage := range stages {
+		if at, ok := seen[stage.name]; ok {
+			parts[stage.name] = append(parts[stage.name], at.Sub(begun)-last)
 			last = at.Sub(begun)
 		}
-		parts["answered"] = append(parts["answered"], answered-last)
-		parts["whole"] = append(parts["whole"], answered)
 	}
-	b.say("\ntime of a cold start of quote, %d runs: part | median | P95", runs)
-	for _, part := range []struct{ stage, what string }{
-		{"created", "activator, autoscaler: the request to the pod's creation"}, {"scheduled", "scheduler"},
-		{"started", "kubelet: volumes, sandbox, containers started"}, {"ready", "process up, queue-proxy ready, kubelet's report"},
-		{"answered", "routed and answered"}, {"whole", "whole"},
-	} {
-		b.say("%s | %s", part.what, parts[part.stage])
-	}
+	parts["answered"] = append(parts["answered"], answered-last)
+	parts["whole"] = append(parts["whole"], answered)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -74,61 +75,64 @@ func (b *Bench) zero(ctx context.Context, functions ...string) error {
 	}
 }
 
-// function is one that cold starts are measured of.
-type function struct{ name, path string }
+// function is one that cold starts are measured of, by a request for path or by an event of type kind.
+type function struct{ name, path, kind string }
 
-// ColdStarts measures the time from a request at zero to its answer, hello and the functions in turn, so that what the
-// machine does beside it falls on both.
+// coldFunctions has the peers first: hello, then bare.
+func coldFunctions() []function {
+	return []function{
+		{"hello", "/", "measure.hello"},
+		{"bare", "/", "measure.bare"},
+		{"quote", "/api/v1/stocks/AAPL/quote", ""},
+		// The sweeper's tick: the whole of the function's event path without an order at the end.
+		{"order", "/api/v1/orders?status=open", "ai.opitios.sweep.tick"},
+		{"account", "/api/v1/account", ""},
+	}
+}
+
+// ColdStarts measures the time from a request at zero to its answer.
 func (b *Bench) ColdStarts(ctx context.Context) error {
-	functions := []function{
-		{"hello", "/"}, {"quote", "/api/v1/stocks/AAPL/quote"}, {"order", "/api/v1/orders?status=open"}, {"account", "/api/v1/account"},
-	}
-	taken := map[string]Figures{}
-	for range b.Runs {
-		for _, f := range functions {
-			if err := b.zero(ctx, f.name); err != nil {
-				return err
-			}
-			begun := time.Now()
-			if err := b.get(ctx, b.Inner, hostOf(f.name), f.path); err != nil {
-				return err
-			}
-			taken[f.name] = append(taken[f.name], time.Since(begun))
-		}
-	}
-	b.say("\ncold start by request, %d runs: function | median | P95 | of hello's median", b.Runs)
-	for _, f := range functions {
-		own, peer := taken[f.name], taken["hello"]
-		b.say("%s | %s | %.2f", f.name, own, float64(own.Quantile(0.5))/float64(peer.Quantile(0.5)))
-	}
-	return nil
+	return b.inTurn(ctx, "request", coldFunctions(), func(f function) error { return b.get(ctx, b.Inner, hostOf(f.name), f.path) })
 }
 
 // ColdEvents measures the time from a publish to the delivery to a function at zero.
 func (b *Bench) ColdEvents(ctx context.Context) error {
-	var hello, order Figures
-	events := []struct {
-		into *Figures
-		kind string
-	}{
-		{&hello, "measure.hello"},
-		// The sweeper's tick: the whole of the function's event path without an order at the end.
-		{&order, "ai.opitios.sweep.tick"},
-	}
-	for range b.Runs {
-		for _, e := range events {
-			if err := b.zero(ctx, "hello", "order"); err != nil {
+	withEvents := slices.DeleteFunc(coldFunctions(), func(f function) bool { return f.kind == "" })
+	return b.inTurn(ctx, "event", withEvents, func(f function) error { return b.publish(ctx, random(), f.kind, "{}", nil) })
+}
+
+// inTurn times start for each function in turn, so that what the machine does beside it falls on all. Nothing else runs
+// down meanwhile, and each is first as often as another: beside the end of the one before, a start takes half as long again.
+func (b *Bench) inTurn(ctx context.Context, by string, functions []function, start func(function) error) error {
+	taken := map[string]Figures{}
+	for run := range b.Runs {
+		for i := range functions {
+			f := functions[(run+i)%len(functions)]
+			if err := b.allZero(ctx); err != nil {
 				return err
 			}
 			begun := time.Now()
-			if err := b.publish(ctx, random(), e.kind, "{}", nil); err != nil {
+			if err := start(f); err != nil {
 				return err
 			}
-			*e.into = append(*e.into, time.Since(begun))
+			taken[f.name] = append(taken[f.name], time.Since(begun))
 		}
+		b.say("%d of %d cold starts each by %s", run+1, b.Runs, by)
 	}
-	b.say("\ncold start by event, %d runs: function | median | P95 | of hello's median", b.Runs)
-	b.say("hello | %s | 1.00", hello)
-	b.say("order | %s | %.2f", order, float64(order.Quantile(0.5))/float64(hello.Quantile(0.5)))
+	b.say("\ncold start by %s, %d runs: function | median | P95 | of hello's median | of bare's", by, b.Runs)
+	for _, f := range functions {
+		median := taken[f.name].Quantile(0.5).Seconds()
+		b.say("%s | %s | %.2f | %.2f", f.name, taken[f.name],
+			median/taken["hello"].Quantile(0.5).Seconds(), median/taken["bare"].Quantile(0.5).Seconds())
+	}
 	return nil
+}
+
+// allZero waits until nothing that a cold start is measured of has a pod.
+func (b *Bench) allZero(ctx context.Context) error {
+	var names []string
+	for _, f := range coldFunctions() {
+		names = append(names, f.name)
+	}
+	return b.zero(ctx, names...)
 }

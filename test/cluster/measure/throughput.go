@@ -15,7 +15,7 @@ import (
 // Throughput compares one pod through the queue-proxy, through the activator and without both, hello and quote.
 func (b *Bench) Throughput(ctx context.Context) error {
 	b.say("\nthroughput of one warm pod, 16 connections for 5 s: way | requests/s | median | P95 | errors")
-	for _, f := range []function{{"hello", "/"}, {"quote", "/healthz"}, {"quote", "/api/v1/stocks/AAPL/quote"}} {
+	for _, f := range []function{{name: "hello", path: "/"}, {name: "quote", path: "/healthz"}, {name: "quote", path: "/api/v1/stocks/AAPL/quote"}} {
 		if err := b.throughputOf(ctx, f); err != nil {
 			return err
 		}

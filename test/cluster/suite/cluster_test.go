@@ -97,7 +97,7 @@ func (c *cluster) once(input []byte, arguments ...string) (string, error) {
 }
 
 // shared is the cluster of all tests; they run one after the other, because each of them moves what the others look at.
-var shared *cluster //nolint:gochecknoglobals // TestMain has no other way to hand it over
+var shared *cluster // TestMain has no other way to hand it over
 
 func TestMain(m *testing.M) {
 	c, err := open()

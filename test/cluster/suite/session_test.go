@@ -23,7 +23,7 @@ func (c *cluster) emulatorAddress(t *testing.T) string {
 // emulator calls the emulated Alpaca's admin address.
 func (c *cluster) emulator(t *testing.T, path, body string) {
 	t.Helper()
-	response, err := http.Post(c.emulatorAddress(t)+path, "application/json", strings.NewReader(body)) //nolint:noctx // a test's one call
+	response, err := http.Post(c.emulatorAddress(t)+path, "application/json", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func (c *cluster) emulator(t *testing.T, path, body string) {
 func (c *cluster) clearFaults(t *testing.T) {
 	t.Helper()
 	address := c.emulatorAddress(t)
-	request, err := http.NewRequest(http.MethodDelete, address+"/emulator/faults", http.NoBody) //nolint:noctx // as above
+	request, err := http.NewRequest(http.MethodDelete, address+"/emulator/faults", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func (c *cluster) record(t *testing.T, types ...string) *recorder {
 	if host == "" {
 		host = c.k(t, "get", "nodes", "-o", "jsonpath={.items[0].status.addresses[0].address}")
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0")) //nolint:noctx // closed with the server
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		t.Skipf("the cluster can't reach this machine (set RECORDER_ADDRESS to an address of it): %v", err)
 	}

@@ -37,17 +37,17 @@ func TestWarmup(t *testing.T) {
 	annotations := func() string {
 		return shared.k(t, "get", "revision", before, "-o", "jsonpath={.metadata.annotations}")
 	}
-	min := func() string {
+	minScale := func() string {
 		return shared.k(t, "get", "revision", before, "-o", `jsonpath={.metadata.annotations.autoscaling\.knative\.dev/min-scale}`)
 	}
-	own := min()
+	own := minScale()
 	if own != "0" && own != "" {
 		t.Fatalf("min-scale is %q before", own)
 	}
 	for range 2 { // twice does no harm
 		shared.warmup(t, "2026-12-02T14:20:00Z") // 9:20 in New York
 	}
-	if got := min(); got != "3" {
+	if got := minScale(); got != "3" {
 		t.Fatalf("min-scale is %q, want 3: %s", got, annotations())
 	}
 	eventually(t, "three pods are ready", func() (bool, string) {
@@ -60,7 +60,7 @@ func TestWarmup(t *testing.T) {
 		return ready >= 3, fmt.Sprintf("%d ready", ready)
 	})
 	shared.warmup(t, "2026-12-02T15:10:00Z") // 10:10
-	if got := min(); got != own {
+	if got := minScale(); got != own {
 		t.Errorf("min-scale is %q after, want %q: %s", got, own, annotations())
 	}
 	shared.toZero(t, "quote")
