@@ -37,8 +37,8 @@ func TestLedgerAddsUp(t *testing.T) {
 	})
 }
 
-// TestShortCallsStayCovered: whatever an account does short of closing everything at once, every short call has a call that
-// lives as long or a hundred shares behind it.
+// TestShortCallsStayCovered: whatever an account does, and also while it closes everything at once, every short call has a call
+// that lives as long or a hundred shares behind it.
 func TestShortCallsStayCovered(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -52,6 +52,7 @@ func TestShortCallsStayCovered(t *testing.T) {
 			"price":   r.price,
 			"cancel":  r.cancel,
 			"replace": r.replace,
+			"close":   r.close,
 			"wait":    r.wait,
 			"": func(t *rapid.T) {
 				r.check(t)

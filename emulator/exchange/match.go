@@ -80,6 +80,9 @@ func (a *Account) fillWhileMarketable(e *entry, now time.Time) {
 			a.end(e, StatusCanceled, now) // the dollars do not buy the smallest fraction of a share
 			return
 		}
+		if qty = a.releasable(e, qty); !qty.IsPos() {
+			return
+		}
 		a.execute(e, a.fillSize(e, qty), price, now)
 		if a.exchange.settings.FillLatency >= 0 || e.TimeInForce == ImmediateOrCancel {
 			return

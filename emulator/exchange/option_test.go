@@ -139,6 +139,31 @@ func TestCoveredCall(t *testing.T) {
 	expect(t, "positions", len(f.account.Positions()), 0)
 }
 
+// TestCloseAllKeepsCallsCovered: at night Alpaca takes orders to close shares and none to close options, so the shares that a short
+// call needs stay until it is bought back.
+func TestCloseAllKeepsCallsCovered(t *testing.T) {
+	t.Parallel()
+	f := trader(t)
+	f.place(`{"symbol":"AAPL","qty":150,"side":"buy","type":"market","time_in_force":"day"}`)
+	f.place(option(call280, "sell", "1", atMarket))
+	f.at(lateHour)
+	f.account.CloseAll(true)
+	f.at("2026-11-24T15:00:00Z")
+	expect(t, "shares", f.position("AAPL"), "100")
+	expect(t, "short call", f.position(call280), "-1")
+	f.place(option(call280, "buy", "1", atMarket))
+	f.exchange.Sweep()
+	expect(t, "shares", f.position("AAPL"), "flat")
+
+	f = trader(t)
+	f.place(`{"symbol":"AAPL","qty":150,"side":"buy","type":"market","time_in_force":"day"}`)
+	f.place(option(call280, "sell", "1", atMarket))
+	for _, result := range f.account.CloseAll(true) {
+		expect(t, result.Symbol, result.Status(), 200)
+	}
+	expect(t, "positions", len(f.account.Positions()), 0)
+}
+
 func TestCashSecuredPut(t *testing.T) {
 	t.Parallel()
 	f := trader(t)

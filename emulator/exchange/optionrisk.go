@@ -3,6 +3,7 @@ package exchange
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/opitios-ai/alpaca-knative/emulator/asset"
@@ -204,6 +205,33 @@ func (a *Account) coveringShares(symbol string, except *entry) decimal.Decimal {
 		return decimal.Decimal{}
 	}
 	return decimal.FromInt(a.optionBook(symbol, except).shortage() * asset.Multiplier)
+}
+
+// releasable is how much of a quantity an order may sell now. What closes all positions together was taken without a look at
+// what covers short calls, because they are bought back as well; until they are, their cover stays.
+func (a *Account) releasable(e *entry, qty decimal.Decimal) decimal.Decimal {
+	if !e.liquidates || e.Side != Sell {
+		return qty
+	}
+	cover, contract := e.Asset.Symbol, e.Asset.Contract
+	if contract != nil {
+		cover = contract.Cover()
+	}
+	var held optionRisk
+	for _, position := range a.holdings {
+		if c := position.asset.Contract; c != nil && c.Cover() == cover {
+			held = append(held, contracts{c, countOf(position.qty)})
+		}
+	}
+	shares := positive(a.positionQty(cover))
+	if contract == nil {
+		return minimum(qty, positive(shares.Sub(decimal.FromInt(held.shortage()*asset.Multiplier))))
+	}
+	most := max(held.shortage(), countOf(shares)/asset.Multiplier)
+	count := sort.Search(int(countOf(qty)), func(less int) bool {
+		return held.with(contracts{contract, -int64(less) - 1}).shortage() > most
+	})
+	return decimal.FromInt(int64(count))
 }
 
 // freeShares is how many shares of a stock no open order is about to sell.

@@ -177,6 +177,7 @@ type entry struct {
 	reserved    decimal.Decimal // buying power that it holds, USD
 	triggered   bool            // a stop whose price was reached
 	resting     bool            // in the book
+	liquidates  bool            // closes a position together with all others
 	queued      atomic.Bool     // waits for the market to open
 	replacement *entry          // waits to take this order's place
 	replaces    *entry

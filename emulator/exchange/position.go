@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -192,16 +193,25 @@ func (a *Account) CloseAll(cancelOrders bool) []CloseResult {
 	}
 	a.liquidating = true
 	defer func() { a.liquidating = false }()
-	symbols := make([]string, 0, len(a.holdings))
-	for symbol := range a.holdings {
-		symbols = append(symbols, symbol)
-	}
-	slices.Sort(symbols)
-	results := make([]CloseResult, 0, len(symbols))
-	for _, symbol := range symbols {
-		held := a.holdings[symbol]
+	results := make([]CloseResult, 0, len(a.holdings))
+	for _, held := range a.shortsFirst() {
 		order, err := a.close(held, held.qty.Abs(), now)
-		results = append(results, CloseResult{Symbol: strings.ReplaceAll(symbol, "/", ""), Order: order, Err: err})
+		results = append(results, CloseResult{Symbol: strings.ReplaceAll(held.asset.Symbol, "/", ""), Order: order, Err: err})
 	}
+	slices.SortFunc(results, func(x, y CloseResult) int { return strings.Compare(x.Symbol, y.Symbol) })
 	return results
+}
+
+// shortsFirst returns the holdings with the short ones before what covers them, else by symbol.
+func (a *Account) shortsFirst() []*holding {
+	return slices.SortedFunc(maps.Values(a.holdings), func(x, y *holding) int {
+		switch {
+		case x.qty.IsNeg() == y.qty.IsNeg():
+			return strings.Compare(x.asset.Symbol, y.asset.Symbol)
+		case x.qty.IsNeg():
+			return -1
+		default:
+			return 1
+		}
+	})
 }

@@ -65,6 +65,7 @@ type SavedOrder struct {
 	Triggered    bool            `json:"triggered"`
 	Resting      bool            `json:"resting"`
 	Queued       bool            `json:"queued"`
+	Liquidates   bool            `json:"liquidates,omitempty"`
 	Replacement  string          `json:"replacement,omitempty"`
 	Opening      string          `json:"opening,omitempty"`
 	Profit       string          `json:"profit,omitempty"`
@@ -117,7 +118,7 @@ func (a *Account) save() (SavedAccount, error) {
 func (e *entry) save() SavedOrder {
 	saved := SavedOrder{
 		Terms: *e.Terms, Symbol: e.Asset.Symbol, State: e.State, ReservePrice: e.reservePrice, FilledCost: e.filledCost,
-		Reserved: e.reserved, Triggered: e.triggered, Resting: e.resting, Queued: e.queued.Load(),
+		Reserved: e.reserved, Triggered: e.triggered, Resting: e.resting, Queued: e.queued.Load(), Liquidates: e.liquidates,
 		Replacement: idOf(e.replacement),
 	}
 	if f := e.family; f != nil {
@@ -251,7 +252,7 @@ func (a *Account) rebuildOrder(owner *Account, saved *SavedOrder) error {
 	}
 	terms := saved.Terms
 	terms.Asset, terms.reservePrice = listed, saved.ReservePrice
-	e := &entry{Terms: &terms, State: saved.State, account: owner, reserved: saved.Reserved, triggered: saved.Triggered}
+	e := &entry{Terms: &terms, State: saved.State, account: owner, reserved: saved.Reserved, triggered: saved.Triggered, liquidates: saved.Liquidates}
 	e.filledCost = saved.FilledCost
 	e.queued.Store(saved.Queued)
 	if listed == owner.exchange.combination {

@@ -176,7 +176,7 @@ func (a *Account) draftTerms(request *OrderRequest, listed *asset.Asset, now tim
 	if c := listed.Contract; c != nil && c.LastTrade.Before(terms.ExpiresAt) {
 		terms.ExpiresAt = c.LastTrade
 	}
-	return &entry{Terms: terms, account: a, State: State{
+	return &entry{Terms: terms, account: a, liquidates: a.liquidating, State: State{
 		Status: StatusPendingNew, StopPrice: request.StopPrice.Value, UpdatedAt: now,
 	}}
 }
