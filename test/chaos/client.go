@@ -49,6 +49,14 @@ func (a *answer) last() bool {
 // longestWait bounds a client's wait between two attempts, also when it is told to wait longer.
 const longestWait = 5 * time.Second
 
+// due is when a client comes back who would wait so long otherwise: after 429 when it says so, else a little hastily.
+func (a *answer) due(wait time.Duration) time.Duration {
+	if a.status == http.StatusTooManyRequests {
+		return min(max(wait, a.retryAfter), longestWait)
+	}
+	return min(max(wait, a.retryAfter/2), time.Second)
+}
+
 // place sends the intent until it is answered for good, or the client gives up, and then does what clients do with an
 // answer.
 func (c *client) place(ctx context.Context) {
@@ -59,6 +67,7 @@ func (c *client) place(ctx context.Context) {
 
 // pursue sends the intent and reports whether it was answered for good.
 func (c *client) pursue(ctx context.Context) bool {
+	defer c.run.settled.Add(1)
 	patient := c.dice.IntN(100) >= 4 || c.loyal
 	wait := 50 * time.Millisecond
 	for attempt := 0; ; attempt++ {
@@ -71,11 +80,7 @@ func (c *client) pursue(ctx context.Context) bool {
 			c.giveUp(&a)
 			return false
 		}
-		due := min(max(wait, a.retryAfter/2), time.Second)
-		if a.status == http.StatusTooManyRequests { // an answer, which says when to come back
-			due = min(max(wait, a.retryAfter), longestWait)
-		}
-		if pause(ctx, due) != nil {
+		if pause(ctx, a.due(wait)) != nil {
 			return false
 		}
 		wait = min(2*wait, time.Second)
@@ -155,7 +160,7 @@ func (c *client) replay(ctx context.Context, known *knowledge) {
 			}
 			return
 		}
-		if pause(ctx, max(100*time.Millisecond, min(a.retryAfter, longestWait))) != nil {
+		if pause(ctx, a.due(100*time.Millisecond)) != nil {
 			return
 		}
 	}
@@ -190,7 +195,7 @@ func (c *client) mistake(ctx context.Context) {
 			}
 			return
 		}
-		if pause(ctx, max(100*time.Millisecond, min(a.retryAfter, longestWait))) != nil {
+		if pause(ctx, a.due(100*time.Millisecond)) != nil {
 			return
 		}
 	}

@@ -104,7 +104,7 @@ func (d *desk) cancelAll(ctx context.Context, open []*intent) {
 			return
 		}
 		first = false
-		if pause(ctx, max(100*time.Millisecond, min(a.retryAfter, longestWait))) != nil {
+		if pause(ctx, a.due(100*time.Millisecond)) != nil {
 			d.client.claim("cancel all was never answered")
 			return
 		}
@@ -179,7 +179,7 @@ func (d *desk) closeAll(ctx context.Context, label string, cancelOrders bool, he
 			return held
 		}
 		first = false
-		if pause(ctx, max(100*time.Millisecond, min(a.retryAfter, longestWait))) != nil {
+		if pause(ctx, a.due(100*time.Millisecond)) != nil {
 			d.client.claim("close all was never answered for good: %d %s", a.status, a.body)
 			return held
 		}
@@ -217,6 +217,7 @@ func (d *desk) checkClosed(ctx context.Context, label string, all *closedAll, he
 			continue
 		}
 		d.run.add(closing)
+		d.run.settled.Add(1)
 	}
 	d.settle(ctx)
 	return rest

@@ -146,7 +146,6 @@ func (r *chaos) trade(ctx, over context.Context) {
 		r.busy.Go(func() {
 			defer func() { <-free }()
 			r.pursue(ctx, i)
-			r.settled.Add(1)
 		})
 	}
 }
@@ -157,6 +156,7 @@ func (r *chaos) pursue(ctx context.Context, i *intent) {
 	defer cancel()
 	if i.way == byCommand {
 		r.courier.request(ctx, i)
+		r.settled.Add(1)
 		return
 	}
 	c := &client{intent: i, run: r, at: i.number % orderFunctions}

@@ -152,7 +152,7 @@ func (c *client) await(ctx context.Context, orderID string, wanted func(*order.O
 			c.claim("order %s was read as %d %s", orderID, a.status, a.body)
 			return a.order, false
 		}
-		if pause(ctx, max(100*time.Millisecond, min(a.retryAfter, longestWait))) != nil {
+		if pause(ctx, a.due(100*time.Millisecond)) != nil {
 			return a.order, false
 		}
 		c.wander()
@@ -173,7 +173,7 @@ func (c *client) cancel(ctx context.Context, orderID string) {
 			c.claim("cancel of order %s: %d %s", orderID, a.status, a.body)
 			return
 		}
-		if pause(ctx, max(200*time.Millisecond, min(a.retryAfter, longestWait))) != nil {
+		if pause(ctx, a.due(200*time.Millisecond)) != nil {
 			return
 		}
 		c.wander()

@@ -177,7 +177,7 @@ func judgeEvents(report *Report, t *trader, orders []accepted, history []tradeEv
 			continue // a leg that is not at the market yet, or of a multi-leg order: its parent's event tells of it
 		}
 		if _, ok := place[o.ID+":accepted"]; !ok {
-			miss("an accepted order", o.ID+":accepted")
+			miss(fmt.Sprintf("an accepted order (%s, now %s)", o.mark, o.Status), o.ID+":accepted")
 		}
 	}
 	last := -1

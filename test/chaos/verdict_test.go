@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/opitios-ai/alpaca-knative/shared/event"
+	"github.com/opitios-ai/alpaca-knative/shared/order"
 )
 
 // market is one intent and the order that Alpaca has for it.
@@ -129,5 +130,98 @@ func TestEventsAreJudged(t *testing.T) {
 				t.Errorf("found %d, want %d: %q", len(report.Unordered), test.unordered, report.Unordered)
 			}
 		})
+	}
+}
+
+// TestCancelsAreJudged: an order whose cancel was taken must have come to an end.
+func TestCancelsAreJudged(t *testing.T) {
+	orders := []accepted{{ID: "o1", Status: "canceled"}, {ID: "o2", Status: "filled"}, {ID: "o3", Status: "new"}, {ID: "o4", Status: "new"}}
+	for name, test := range map[string]struct {
+		canceled []string
+		wrong    int
+	}{
+		"none": {nil, 0}, "ended": {[]string{"o1", "o2"}, 0}, "open": {[]string{"o1", "o3"}, 1}, "unknown": {[]string{"o5"}, 1},
+	} {
+		report := &Report{}
+		judgeCancels(report, &trader{id: "a"}, orders, test.canceled)
+		if len(report.Wrong) != test.wrong {
+			t.Errorf("%s: %q", name, report.Wrong)
+		}
+	}
+}
+
+// TestEventsOfLegs: a multi-leg order has a position for each leg, and its legs no events of their own; a bracket's leg
+// is accepted once it is at the market.
+func TestEventsOfLegs(t *testing.T) {
+	type leg = struct {
+		OrderID     string `json:"order_id"`
+		ExecutionID string `json:"execution_id"`
+	}
+	orders := marked([]accepted{
+		{ID: "spread", Type: "market"}, {ID: "call1", Symbol: "C1", Parent: "spread"}, {ID: "call2", Symbol: "C2", Parent: "spread"},
+		{ID: "entry", Symbol: "X", Side: "buy", Type: "market"}, {ID: "profit", Symbol: "X", Parent: "entry"}, {ID: "stop", Symbol: "X", Parent: "entry"},
+		{ID: "further", Symbol: "X", Parent: "entry", Replaces: "profit"},
+	})
+	history := []tradeEvent{
+		{ID: "e1", Name: "fill", OrderID: "spread", ExecutionID: "x", Legs: []leg{{"call1", "x1"}, {"call2", "x2"}}},
+		{ID: "e2", Name: "new", OrderID: "profit"}, {ID: "e3", Name: "replaced", OrderID: "profit"}, {ID: "e4", Name: "new", OrderID: "further"},
+	}
+	const right = "spread:accepted spread:filled call1:x1:position call2:x2:position e1:account entry:accepted profit:accepted profit:replaced further:accepted"
+	for _, missing := range strings.Fields("none spread:accepted call2:x2:position profit:accepted profit:replaced further:accepted") {
+		var events []told
+		for n, id := range strings.Fields(right) {
+			if id != missing {
+				events = append(events, told{id: id, kind: event.TypeOrderFilled, sequence: fmt.Sprintf("%020d", n+1)})
+			}
+		}
+		report := &Report{}
+		judgeEvents(report, &trader{id: "a"}, orders, history, events)
+		want := 1
+		if missing == "none" {
+			want = 0
+		}
+		if len(report.Unordered) != want {
+			t.Errorf("without %s: %q", missing, report.Unordered)
+		}
+	}
+}
+
+// TestMarksAgree: what is asked for, answered and accepted is told by the same mark, whatever kind it is of.
+func TestMarksAgree(t *testing.T) {
+	l, traders := listingNow(t), []trader{{id: "a"}}
+	seen := make(map[kind]bool)
+	for n := range 120 {
+		i := newIntent(2, n, traders, l)
+		seen[i.kind] = true
+		r := &i.request
+		answered := order.Order{Symbol: r.Symbol, Side: r.Side, OrderType: r.Type, OrderClass: r.OrderClass, Qty: r.Qty, Notional: r.Notional}
+		orders := []accepted{{ID: "o", Symbol: r.Symbol, Side: r.Side, Type: r.Type, Qty: plain(r.Qty), Notional: plain(r.Notional)}}
+		for n, leg := range r.Legs {
+			answered.Legs = append(answered.Legs, order.Order{Symbol: leg.Symbol})
+			orders = append(orders, accepted{ID: fmt.Sprint("leg", n), Symbol: leg.Symbol, Parent: "o"})
+		}
+		if a, b := markOfAnswer(&answered), marked(orders)[0].mark; a != i.mark || b != i.mark {
+			t.Errorf("%s: asked for %q, answered %q, accepted %q", i.kind, i.mark, a, b)
+		}
+	}
+	if len(seen) != len(mix()) {
+		t.Errorf("of all kinds only %v", seen)
+	}
+}
+
+// TestClientsComeBack: after 429 not before Retry-After, and never much later than they have patience for.
+func TestClientsComeBack(t *testing.T) {
+	for _, test := range []struct {
+		status     int
+		retryAfter time.Duration
+		want       time.Duration
+	}{
+		{429, 3 * time.Second, 3 * time.Second}, {429, 0, 100 * time.Millisecond}, {429, time.Hour, longestWait},
+		{503, time.Second, 500 * time.Millisecond}, {0, 0, 100 * time.Millisecond}, {503, time.Hour, time.Second},
+	} {
+		a := answer{status: test.status, retryAfter: test.retryAfter}
+		if got := a.due(100 * time.Millisecond); got != test.want {
+			t.Errorf("%d, Retry-After %s: %s, want %s", test.status, test.retryAfter, got, test.want)
+		}
 	}
 }

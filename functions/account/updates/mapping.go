@@ -68,7 +68,8 @@ func translate(accountID string, trade *alpaca.TradeEvent) ([]entry, error) {
 	switch eventType := kinds()[trade.Event]; eventType {
 	case event.TypeOrderAccepted:
 		t.order(eventType, "accepted")
-	case event.TypeOrderRejected:
+	case event.TypeOrderRejected: // by the venue, or because the order that it was to replace was filled first
+		t.acceptedBefore()
 		t.order(eventType, "rejected")
 	case event.TypeOrderPartiallyFilled:
 		t.acceptedBefore()

@@ -38,7 +38,7 @@ func TestTranslate(t *testing.T) {
 		{"new", trade("new", "o", start()), []string{accepted}},
 		{"accepted", trade("accepted", "o", start()), []string{accepted}},
 		{"pending_new", trade("pending_new", "o", start()), []string{accepted}},
-		{"rejected", trade("rejected", "o", start()), []string{"order.rejected o:rejected"}},
+		{"rejected", trade("rejected", "o", start()), []string{accepted, "order.rejected o:rejected"}},
 		{"canceled", trade("canceled", "o", start()), []string{accepted, "order.canceled o:canceled"}},
 		{"expired", trade("expired", "o", start()), []string{accepted, "order.expired o:expired"}},
 		{"replaced", trade("replaced", "o", start(), replacedBy), []string{accepted, "order.replaced o:replaced"}},
