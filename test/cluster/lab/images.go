@@ -52,7 +52,8 @@ func knativeImage(group, name string) string {
 	return "knative-" + group + "-" + strings.ReplaceAll(name, "_", "-")
 }
 
-// redisImage is the machine's own redis-server with the libraries that it names.
+// redisImage is the machine's own redis-server with the libraries that it names, called as the public image is that
+// knative/components/redis names: an overlay is the same with and without a registry.
 func redisImage(ctx context.Context) (image, error) {
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -70,7 +71,7 @@ func redisImage(ctx context.Context) (image, error) {
 			}
 		}
 	}
-	return image{name: "dev.local/redis:1", files: files, entrypoint: []string{"/usr/bin/redis-server"}}, nil
+	return image{name: "docker.io/library/redis:7", files: files, entrypoint: []string{"/usr/bin/redis-server"}}, nil
 }
 
 // writeImages makes the tar files of the images.
