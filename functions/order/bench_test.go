@@ -5,17 +5,18 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"strconv"
 	"testing"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
 	orderfn "github.com/opitios-ai/alpaca-knative/functions/order"
+	"github.com/opitios-ai/alpaca-knative/shared/store/storetest/redisprocess"
 )
 
-// BenchmarkPlaceOrder is an order through the whole function: token, validation, two scripts in an embedded Redis, one
-// call to an Alpaca that answers at once. Redis and the stub run in this process and are part of the figures.
+// BenchmarkPlaceOrder is an order through the whole function: token, validation, two scripts in a real Redis, one call to an
+// Alpaca that answers at once. That one runs in this process and is part of the figures.
 func BenchmarkPlaceOrder(b *testing.B) {
 	answer := []byte(`{"id":"61e69015-8549-4bfd-b9c3-01e75843f47d","client_order_id":"x","created_at":"2026-11-23T14:30:00Z",` +
 		`"updated_at":"2026-11-23T14:30:00Z","submitted_at":"2026-11-23T14:30:00Z","asset_class":"us_equity","symbol":"AAPL","qty":"1",` +
@@ -27,7 +28,15 @@ func BenchmarkPlaceOrder(b *testing.B) {
 		_, _ = w.Write(answer)
 	}))
 	b.Cleanup(upstream.Close)
-	client := redis.NewClient(&redis.Options{Addr: miniredis.RunT(b).Addr()})
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		b.Skip(err)
+	}
+	server, err := redisprocess.Start(b.Context(), false)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(server.Stop)
+	client := redis.NewClient(&redis.Options{Addr: server.Address()})
 	b.Cleanup(func() { _ = client.Close() })
 	bench := start(b, client, upstream.URL, func(c *orderfn.Config) {
 		c.OrdersPerMinute, c.TradingRequestsPerMinute = 1_000_000_000, 1_000_000_000

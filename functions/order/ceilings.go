@@ -11,7 +11,6 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/ceiling"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
-	"github.com/opitios-ai/alpaca-knative/shared/event"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/risk"
@@ -153,21 +152,18 @@ func (f *Function) giveBack(p *placement, unsent bool) {
 
 // worth is what an order that Alpaca shows counts for.
 func (f *Function) worth(ctx context.Context, o *alpaca.Order) (decimal.Decimal, error) {
-	request := alpaca.OrderRequest{
-		Symbol: o.Symbol, Side: o.Side, Type: o.Type, Qty: o.Qty, Notional: o.Notional, LimitPrice: o.LimitPrice, StopPrice: o.StopPrice,
+	order := knownOrder(o)
+	if order.LimitPrice == nil && len(order.Legs) > 0 {
+		order.LimitPrice = o.FilledAvgPrice // the legs' net
 	}
-	for i := range o.Legs {
-		if leg := &o.Legs[i]; o.OrderClass == alpaca.ClassMultileg {
-			request.Legs = append(request.Legs, alpaca.OrderLeg{Symbol: leg.Symbol, RatioQty: leg.RatioQty, Side: leg.Side, PositionIntent: leg.PositionIntent})
-		}
-	}
-	option := o.AssetClass == event.AssetClassUSOption || o.OrderClass == alpaca.ClassMultileg
-	order := risk.OrderOf(&request, option, o.AssetClass == event.AssetClassCrypto)
 	if value := risk.HoldOf(&order, &risk.Price{Last: o.FilledAvgPrice}).Value; value != nil {
 		return *value, nil
 	}
 	var price *risk.Price
-	if o.Symbol != "" {
+	switch {
+	case len(order.Legs) > 0:
+		price = <-f.prices.lookLegs(ctx, order.Symbols)
+	case o.Symbol != "":
 		price = <-f.prices.look(ctx, o.AssetClass, o.Symbol)
 	}
 	if value := risk.HoldOf(&order, price).Value; value != nil {

@@ -188,8 +188,9 @@ func (f *Function) toldOf(ctx context.Context, account *vault.Account, begin tim
 			return nil, err
 		}
 		for _, o := range orders {
-			// A leg that is held waits for its parent, and a rejected order was none.
-			if seen[o.ID] || o.Status == alpaca.StatusHeld || o.Status == alpaca.StatusRejected {
+			// A leg that is held waits for its parent, one of a multi-leg order counts with that, and a rejected order was none.
+			leg := o.OrderClass == alpaca.ClassMultileg && o.Symbol != ""
+			if seen[o.ID] || leg || o.Status == alpaca.StatusHeld || o.Status == alpaca.StatusRejected {
 				continue
 			}
 			seen[o.ID] = true
@@ -207,22 +208,17 @@ func (f *Function) toldOf(ctx context.Context, account *vault.Account, begin tim
 	return told, nil
 }
 
-// allOrders reads every page of a query, the legs of a bracket as orders of their own.
+// allOrders reads every page of a query, the legs of multi-leg orders within these.
 func (f *Function) allOrders(ctx context.Context, account *vault.Account, query alpaca.OrdersQuery) ([]alpaca.Order, error) {
-	query.Limit, query.Direction, query.Nested = mostOpenOrders, "asc", true
+	query.Limit, query.Direction = mostOpenOrders, "asc"
 	var all []alpaca.Order
 	for {
-		page, err := f.Alpaca.Orders(ctx, account.Credentials, query)
+		page, whole, err := f.ledger.orders(ctx, account, query)
 		if err != nil {
 			return nil, err
 		}
-		for _, o := range page {
-			all = append(all, o)
-			if o.OrderClass != alpaca.ClassMultileg {
-				all = append(all, o.Legs...)
-			}
-		}
-		if len(page) < mostOpenOrders {
+		all = append(all, page...)
+		if whole {
 			return all, nil
 		}
 		query.After, query.AfterOrderID = time.Time{}, page[len(page)-1].ID

@@ -4,6 +4,8 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -73,14 +75,14 @@ func (l *ledger) refreshLater(account vault.Account) {
 	})
 }
 
-// refresh reads the account anew, once for all who ask at the same time, and returns what is known then for an order in
-// symbol, the order itself left out.
-func (l *ledger) refresh(ctx context.Context, account vault.Account, symbol, without string) (risk.State, error) {
+// refresh reads the account anew, once for all who ask at the same time, and returns what is known then for an order, which
+// is itself held under the ID without and left out.
+func (l *ledger) refresh(ctx context.Context, account vault.Account, o *risk.Order, without string) (risk.State, error) {
 	_, err, _ := l.flights.Do(account.ID, func() (any, error) { return nil, l.read(ctx, account) })
 	if err != nil {
 		return risk.State{}, err
 	}
-	return l.state(ctx, account.ID, symbol, without)
+	return l.state(ctx, account.ID, o, without)
 }
 
 // read asks Alpaca: first for the open orders, then for money and positions, so that an order which is filled meanwhile
@@ -94,7 +96,7 @@ func (l *ledger) read(ctx context.Context, account vault.Account) error {
 	}
 	// An order waits for this: it is as urgent as the order.
 	ctx = alpaca.WithPriority(ctx, alpaca.PriorityOrder)
-	open, err := l.platform.Alpaca.Orders(ctx, account.Credentials, alpaca.OrdersQuery{Status: "open", Limit: mostOpenOrders})
+	open, all, err := l.orders(ctx, &account, alpaca.OrdersQuery{Status: "open", Limit: mostOpenOrders})
 	if err != nil {
 		return err
 	}
@@ -112,13 +114,55 @@ func (l *ledger) read(ctx context.Context, account vault.Account) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return l.write(ctx, account.ID, asOf, money, positions, open)
+	return l.write(ctx, account.ID, asOf, money, positions, open, all)
 }
 
-func (l *ledger) write(ctx context.Context, accountID string, asOf time.Time, money *alpaca.Account, positions []alpaca.Position, open []alpaca.Order) error {
+// orders reads a page of orders, those of several legs with these, and reports whether it is the last. Alpaca has been seen to
+// leave the exits of a filled bracket out of a nested list, so that the flat one is what counts.
+func (l *ledger) orders(ctx context.Context, account *vault.Account, query alpaca.OrdersQuery) (orders []alpaca.Order, all bool, err error) {
+	flat, err := l.platform.Alpaca.Orders(ctx, account.Credentials, query)
+	if err != nil {
+		return nil, false, err
+	}
+	all = len(flat) < query.Limit
+	if !slices.ContainsFunc(flat, func(o alpaca.Order) bool { return o.OrderClass == alpaca.ClassMultileg }) {
+		return flat, all, nil
+	}
+	query.Nested = true
+	nested, err := l.platform.Alpaca.Orders(ctx, account.Credentials, query)
+	if err != nil {
+		return nil, false, err
+	}
+	return withLegs(flat, nested), all, nil
+}
+
+// withLegs puts the legs of multi-leg orders, as the nested list has them, into the flat one, in place of their own entries there.
+func withLegs(flat, nested []alpaca.Order) []alpaca.Order {
+	parents, legs := make(map[string]*alpaca.Order), make(map[string]bool)
+	for i := range nested {
+		if o := &nested[i]; o.OrderClass == alpaca.ClassMultileg {
+			parents[o.ID] = o
+			for j := range o.Legs {
+				legs[o.Legs[j].ID] = true
+			}
+		}
+	}
+	var orders []alpaca.Order
+	for i := range flat {
+		switch parent := parents[flat[i].ID]; {
+		case parent != nil:
+			orders = append(orders, *parent)
+		case !legs[flat[i].ID]:
+			orders = append(orders, flat[i])
+		}
+	}
+	return orders
+}
+
+func (l *ledger) write(ctx context.Context, accountID string, asOf time.Time, money *alpaca.Account, positions []alpaca.Position, open []alpaca.Order, all bool) error {
 	args := []any{
 		asOf.UnixMilli(), money.Cash.String(), money.Equity.String(), money.LastEquity.String(), ledgerLife.Milliseconds(),
-		len(open) < mostOpenOrders, len(positions),
+		all, len(positions),
 	}
 	prices := make(map[string]*decimal.Decimal, len(positions))
 	for i := range positions {
@@ -130,8 +174,12 @@ func (l *ledger) write(ctx context.Context, accountID string, asOf time.Time, mo
 		if open[i].Status == alpaca.StatusHeld { // a leg that waits for its parent
 			continue
 		}
-		hold := holdOf(&open[i], prices[risk.Key(open[i].Symbol)])
+		order := openOrder(&open[i])
+		hold := risk.HoldOf(&order, &risk.Price{Last: prices[risk.Key(open[i].Symbol)]}) // at the market it is priced as the position
 		args = append(args, open[i].ClientOrderID, hold.Encode())
+		for n, leg := range order.LegHolds() {
+			args = append(args, legID(open[i].ClientOrderID, n), leg.Encode())
+		}
 	}
 	if err := l.keep.Run(ctx, l.platform.Redis, ledgerKeys(accountID), args...).Err(); err != nil {
 		return fmt.Errorf("keep what is known of %s: %w", accountID, err)
@@ -139,26 +187,56 @@ func (l *ledger) write(ctx context.Context, accountID string, asOf time.Time, mo
 	return nil
 }
 
-// holdOf is what an open order may still do; one at the market is priced as the position in its symbol is, if there is one.
-func holdOf(o *alpaca.Order, price *decimal.Decimal) risk.Hold {
+// legID is under which ID a leg of an order is held (shared/store/lua/holds.lua); they are counted from 0.
+func legID(clientOrderID string, leg int) string { return clientOrderID + "\n" + strconv.Itoa(leg+1) }
+
+// knownOrder is an order of Alpaca's as the risk controls look at it.
+func knownOrder(o *alpaca.Order) risk.Order {
 	request := alpaca.OrderRequest{
 		Symbol: o.Symbol, Side: o.Side, Type: o.Type, Qty: o.Qty, Notional: o.Notional, LimitPrice: o.LimitPrice, StopPrice: o.StopPrice,
 	}
-	if o.Qty != nil {
-		rest := o.Qty.Sub(o.FilledQty)
-		request.Qty = &rest
+	multileg := o.OrderClass == alpaca.ClassMultileg
+	if multileg {
+		request.Legs = legsOf(o)
 	}
-	order := risk.OrderOf(&request, o.AssetClass == event.AssetClassUSOption, o.AssetClass == event.AssetClassCrypto)
-	return risk.HoldOf(&order, &risk.Price{Last: price})
+	return risk.OrderOf(&request, o.AssetClass == event.AssetClassUSOption || multileg, o.AssetClass == event.AssetClassCrypto)
 }
 
-// state reads what is known of an account.
-func (l *ledger) state(ctx context.Context, accountID, symbol, without string) (risk.State, error) {
-	told, err := l.known.Run(ctx, l.platform.Redis, ledgerKeys(accountID), symbol, without).Text()
+// openOrder is what an open order may still do.
+func openOrder(o *alpaca.Order) risk.Order {
+	order := knownOrder(o)
+	if o.Qty != nil {
+		rest := o.Qty.Sub(o.FilledQty)
+		order.Qty = &rest
+	}
+	return order
+}
+
+// legsOf are the legs of a multi-leg order as they were asked for.
+func legsOf(o *alpaca.Order) []alpaca.OrderLeg {
+	legs := make([]alpaca.OrderLeg, 0, len(o.Legs))
+	for i := range o.Legs {
+		leg := &o.Legs[i]
+		legs = append(legs, alpaca.OrderLeg{Symbol: leg.Symbol, RatioQty: leg.RatioQty, Side: leg.Side, PositionIntent: leg.PositionIntent})
+	}
+	return legs
+}
+
+// state reads what is known of an account for an order, and for each of its legs.
+func (l *ledger) state(ctx context.Context, accountID string, o *risk.Order, without string) (risk.State, error) {
+	args := append(make([]any, 0, 2+2*len(o.Legs)), risk.Key(o.Symbol), without)
+	for i := range o.Legs {
+		args = append(args, risk.Key(o.Legs[i].Symbol), legID(without, i))
+	}
+	told, err := l.known.Run(ctx, l.platform.Redis, ledgerKeys(accountID), args...).StringSlice()
 	if err != nil {
 		return risk.State{}, fmt.Errorf("read what is known of %s: %w", accountID, err)
 	}
-	return risk.ParseState(told), nil
+	state := risk.ParseState(told[0])
+	for _, leg := range told[1:] {
+		state.Legs = append(state.Legs, risk.ParseState(leg))
+	}
+	return state, nil
 }
 
 func ledgerKeys(accountID string) []string {

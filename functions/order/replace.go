@@ -103,7 +103,7 @@ func checkChange(r *order.ReplaceRequest) error {
 // the change leads to, which the checks of new orders apply to.
 func (f *Function) prepareReplacement(ctx context.Context, p *placement) error {
 	started := f.Clock.Now()
-	old, err := f.Alpaca.OrderByID(alpaca.WithPriority(ctx, alpaca.PriorityOrder), p.account.Credentials, p.replaces.OrderID, false)
+	old, err := f.Alpaca.OrderByID(alpaca.WithPriority(ctx, alpaca.PriorityOrder), p.account.Credentials, p.replaces.OrderID, true)
 	f.upstreamSince(p, started)
 	if errors.Is(err, alpaca.ErrNotFound) {
 		return orderNotFound(p.replaces.OrderID)
@@ -126,6 +126,9 @@ func merge(old *alpaca.Order, change *alpaca.ReplaceRequest) alpaca.OrderRequest
 		LimitPrice: old.LimitPrice, StopPrice: old.StopPrice, TrailPrice: old.TrailPrice, TrailPercent: old.TrailPercent,
 		ExtendedHours: old.ExtendedHours, OrderClass: old.OrderClass, PositionIntent: old.PositionIntent,
 		ClientOrderID: change.ClientOrderID,
+	}
+	if old.OrderClass == alpaca.ClassMultileg {
+		merged.Legs = legsOf(old)
 	}
 	if old.Type == alpaca.TypeTrailingStop {
 		merged.StopPrice = nil // Alpaca reports where the stop is by now

@@ -54,7 +54,11 @@ func (f *Function) newAppraisal(ctx context.Context, p *placement) *appraisal {
 		controls: &f.Controls.Of(p.account.ID).Risk,
 		order:    risk.OrderOf(&p.request, p.assetClass == event.AssetClassUSOption, p.assetClass == event.AssetClassCrypto),
 	}
-	if (a.controls.NeedsPrice(&a.order) || f.Controls.Ceilings().NeedsPrice(&a.order)) && a.order.Symbol != "" {
+	switch {
+	case !a.controls.NeedsPrice(&a.order) && !f.Controls.Ceilings().NeedsPrice(&a.order):
+	case len(a.order.Legs) > 0:
+		a.price = f.prices.lookLegs(ctx, a.order.Symbols)
+	case a.order.Symbol != "":
 		a.price = f.prices.look(ctx, p.assetClass, a.order.Symbol)
 	}
 	return a
@@ -69,6 +73,9 @@ func (p *placement) riskRequest(r *intent.Request) {
 	if p.risk.controls.NeedsState(&p.risk.order) || p.risk.controls.MinCash != nil {
 		hold := risk.HoldOf(&p.risk.order, nil)
 		r.Hold = hold.Encode()
+	}
+	for _, leg := range p.risk.order.LegHolds() {
+		r.Legs = append(r.Legs, intent.Leg{Symbol: leg.Symbol, Hold: leg.Encode()})
 	}
 	if window := p.risk.controls.RepeatWindow.Duration; window > 0 {
 		r.Content, r.Repeats = p.content(), window
@@ -121,6 +128,7 @@ func (f *Function) checkRisk(ctx context.Context, p *placement) error {
 	a := p.risk
 	if a.price != nil {
 		a.known = <-a.price
+		a.order.Buy = a.order.Pays(a.known)
 	}
 	fresh := a.state.Known && a.state.Age <= staleAfter
 	if a.controls.NeedsState(&a.order) && !fresh {
@@ -145,10 +153,15 @@ func (f *Function) checkRisk(ctx context.Context, p *placement) error {
 // unknownSymbol reports that Alpaca has no such symbol: that, and not a control, is what is wrong with an order without a
 // price.
 func (f *Function) unknownSymbol(ctx context.Context, p *placement) bool {
-	if p.request.Symbol == "" {
+	var err error
+	switch {
+	case p.request.Symbol == "":
 		return false
+	case p.assetClass == event.AssetClassUSOption:
+		_, err = f.Alpaca.OptionContract(ctx, p.account.Credentials, p.request.Symbol)
+	default:
+		_, err = f.Alpaca.Asset(ctx, p.account.Credentials, p.request.Symbol)
 	}
-	_, err := f.Alpaca.Asset(ctx, p.account.Credentials, p.request.Symbol)
 	return errors.Is(err, alpaca.ErrNotFound)
 }
 
@@ -167,7 +180,7 @@ func (f *Function) readAnew(ctx context.Context, p *placement) bool {
 	if p.replaces != nil { // what the replaced order holds is let go of
 		without = p.replaces.former
 	}
-	state, err := f.ledger.refresh(ctx, p.account, risk.Key(p.risk.order.Symbol), without)
+	state, err := f.ledger.refresh(ctx, p.account, &p.risk.order, without)
 	if err != nil {
 		f.Logger.Warn("account not read for its risk controls", zap.String("account_id", p.account.ID), zap.Error(err))
 		return false

@@ -49,7 +49,14 @@ func (s *prices) look(ctx context.Context, assetClass, symbol string) <-chan *ri
 		told <- price
 		return told
 	}
-	go func() { told <- s.find(ctx, assetClass, symbol) }()
+	go func() { told <- s.find(ctx, assetClass, []string{symbol})[0] }()
+	return told
+}
+
+// lookLegs begins to look for the prices of a multi-leg order's legs and returns where they will be told together.
+func (s *prices) lookLegs(ctx context.Context, contracts []string) <-chan *risk.Price {
+	told := make(chan *risk.Price, 1)
+	go func() { told <- &risk.Price{Legs: s.find(ctx, event.AssetClassUSOption, contracts)} }()
 	return told
 }
 
@@ -63,31 +70,51 @@ func (s *prices) remembered(symbol string) *risk.Price {
 	return price
 }
 
-func (s *prices) find(ctx context.Context, assetClass, symbol string) *risk.Price {
-	price, err := s.cached(ctx, symbol)
-	if err != nil {
-		price, err = s.ask(ctx, assetClass, symbol)
+// find returns the price of each symbol, nil for those without one. What is in neither cache is asked of Alpaca in one call.
+func (s *prices) find(ctx context.Context, assetClass string, symbols []string) []*risk.Price {
+	found := make([]*risk.Price, len(symbols))
+	var wait sync.WaitGroup
+	for i, symbol := range symbols {
+		if found[i] = s.remembered(symbol); found[i] == nil {
+			wait.Go(func() { found[i] = s.cached(ctx, symbol) })
+		}
 	}
+	wait.Wait()
+	var missing []string
+	for i, symbol := range symbols {
+		if price := found[i]; price == nil || price.Bid == nil && price.Ask == nil { // a trade has to do where there is no quote
+			missing = append(missing, symbol)
+		}
+	}
+	asked, err := s.ask(ctx, assetClass, missing)
 	if err != nil {
-		s.platform.Logger.Debug("no price", zap.String("symbol", symbol), zap.Error(err))
-		return nil
+		s.platform.Logger.Debug("no price", zap.Strings("symbols", missing), zap.Error(err))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.known) >= maxPrices {
-		clear(s.known)
+	for i, symbol := range symbols {
+		if price := asked[symbol]; price != nil {
+			found[i] = price
+		}
+		if found[i] == nil {
+			continue
+		}
+		if len(s.known) >= maxPrices {
+			clear(s.known)
+		}
+		s.known[symbol] = found[i]
 	}
-	s.known[symbol] = price
-	return price
+	return found
 }
 
-// cached reads what the quote function and the feed keep of a symbol (docs/quotes.md).
-func (s *prices) cached(ctx context.Context, symbol string) (*risk.Price, error) {
+// cached reads what the quote function and the feed keep of a symbol (docs/quotes.md); nil when that is nothing fresh.
+func (s *prices) cached(ctx context.Context, symbol string) *risk.Price {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	values, err := s.platform.Redis.HMGet(ctx, store.QuoteKey(symbol), "quote", "trade").Result()
 	if err != nil {
-		return nil, err
+		s.platform.Logger.Debug("cached price not read", zap.String("symbol", symbol), zap.Error(err))
+		return nil
 	}
 	now := s.platform.Clock.Now()
 	price := &risk.Price{}
@@ -96,7 +123,8 @@ func (s *prices) cached(ctx context.Context, symbol string) (*risk.Price, error)
 		Ask decimal.Number `json:"ap"`
 	}
 	if at, ok := part(values[0], now, &quote); ok {
-		price.Bid, price.Ask, price.At = positive(&quote.Bid), positive(&quote.Ask), at
+		price.Bid, price.Ask = sides(&quote.Bid, &quote.Ask)
+		price.At = at
 	}
 	var trade struct {
 		Price decimal.Number `json:"p"`
@@ -108,9 +136,9 @@ func (s *prices) cached(ctx context.Context, symbol string) (*risk.Price, error)
 		}
 	}
 	if price.Bid == nil && price.Ask == nil && price.Last == nil {
-		return nil, errNoPrice
+		return nil
 	}
-	return price, nil
+	return price
 }
 
 // part reads one field of the cache, market time, time of writing in milliseconds and Alpaca's JSON, if it is fresh enough.
@@ -128,6 +156,16 @@ func part(kept any, now time.Time, into any) (time.Time, bool) {
 	return at, json.Unmarshal([]byte(fields[2]), into) == nil
 }
 
+// sides are the sides of a quote that say something. A bid above the ask is a quote that is being changed, or wrong: neither is
+// taken for a price.
+func sides(bid, ask *decimal.Number) (*decimal.Decimal, *decimal.Decimal) {
+	low, high := positive(bid), positive(ask)
+	if low != nil && high != nil && low.GreaterThan(*high) {
+		return nil, nil
+	}
+	return low, high
+}
+
 func positive(n *decimal.Number) *decimal.Decimal {
 	if n == nil || !n.IsPos() {
 		return nil
@@ -135,28 +173,35 @@ func positive(n *decimal.Number) *decimal.Decimal {
 	return &n.Decimal
 }
 
-// ask reads the quote of Alpaca, within the budget of the first account that reads market data.
-func (s *prices) ask(ctx context.Context, assetClass, symbol string) (*risk.Price, error) {
+// ask reads quotes of Alpaca, within the budget of the first account that reads market data. Those that say nothing are left
+// out.
+func (s *prices) ask(ctx context.Context, assetClass string, symbols []string) (map[string]*risk.Price, error) {
+	if len(symbols) == 0 {
+		return nil, nil //nolint:nilnil // nothing was asked for
+	}
 	accounts, err := s.platform.Accounts.MarketData(ctx)
 	if err != nil {
 		return nil, err
 	}
 	at, client, cred := s.platform.Clock.Now(), s.platform.Alpaca, accounts[0].Credentials
-	var found map[string]alpaca.Quote
+	var quotes map[string]alpaca.Quote
 	switch assetClass {
 	case event.AssetClassCrypto:
-		found, err = client.LatestCryptoQuotes(ctx, cred, []string{symbol})
+		quotes, err = client.LatestCryptoQuotes(ctx, cred, symbols)
 	case event.AssetClassUSOption:
-		found, err = client.LatestOptionQuotes(ctx, cred, []string{symbol})
+		quotes, err = client.LatestOptionQuotes(ctx, cred, symbols)
 	default:
-		found, err = client.LatestQuotes(ctx, cred, []string{symbol}, "")
+		quotes, err = client.LatestQuotes(ctx, cred, symbols, "")
 	}
 	if err != nil {
 		return nil, err
 	}
-	quote, ok := found[symbol]
-	if !ok {
-		return nil, errNoPrice
+	prices := make(map[string]*risk.Price, len(quotes))
+	for symbol, quote := range quotes {
+		bid, ask := sides(&quote.BidPrice, &quote.AskPrice)
+		if bid != nil || ask != nil {
+			prices[symbol] = &risk.Price{Bid: bid, Ask: ask, At: at}
+		}
 	}
-	return &risk.Price{Bid: positive(&quote.BidPrice), Ask: positive(&quote.AskPrice), At: at}, nil
+	return prices, nil
 }

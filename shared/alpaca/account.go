@@ -54,6 +54,14 @@ type Account struct {
 	DaytradingBuyingPower *decimal.Decimal `json:"daytrading_buying_power,omitempty"`
 }
 
+// OptionContract is what is used of Alpaca's option contract.
+type OptionContract struct {
+	ID       string `json:"id"`
+	Symbol   string `json:"symbol"`
+	Status   string `json:"status"`
+	Tradable bool   `json:"tradable"`
+}
+
 // Asset is Alpaca's Asset object. The last three fields are sent for crypto only.
 type Asset struct {
 	ID                           string           `json:"id"`

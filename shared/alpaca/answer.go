@@ -24,6 +24,8 @@ func (a *Account) identity() string  { return a.ID }
 func (a *Asset) identity() string    { return a.ID }
 func (p *Position) identity() string { return p.Symbol }
 
+func (o *OptionContract) identity() string { return o.ID }
+
 // decode reads the body of a successful answer.
 func decode(body []byte, result any) error {
 	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) {

@@ -243,6 +243,15 @@ func (c *Client) Asset(ctx context.Context, cred Credentials, symbol string) (*A
 	return one[Asset](ctx, c, call{cred: cred, api: APITrading, method: http.MethodGet, path: "/v2/assets/" + path})
 }
 
+// OptionContract returns one option contract by symbol or ID.
+func (c *Client) OptionContract(ctx context.Context, cred Credentials, symbol string) (*OptionContract, error) {
+	path, err := segment("symbol", symbol)
+	if err != nil {
+		return nil, err
+	}
+	return one[OptionContract](ctx, c, call{cred: cred, api: APITrading, method: http.MethodGet, path: "/v2/options/contracts/" + path})
+}
+
 func one[T any](ctx context.Context, c *Client, r call) (*T, error) {
 	var result T
 	if err := c.do(ctx, r, &result); err != nil {

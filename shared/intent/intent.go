@@ -87,6 +87,8 @@ const (
 	defaultReplicaTimeout = 100 * time.Millisecond
 	// seenLife is how long the outbox recognises a repeat of an event.
 	seenLife = 48 * time.Hour
+	// reserveArguments is how many reserve.lua has before those of the legs.
+	reserveArguments = 22
 	// OutboxBound is the most events a shard's outbox holds, should the broker be away for long.
 	OutboxBound = 100_000
 )
@@ -172,10 +174,16 @@ type Request struct {
 	// Symbol is the position's that risk controls look at; Hold what the order may do to the account, as risk.Hold
 	// encodes it, or empty.
 	Symbol, Hold string
+	// Legs are the same for each leg of a multi-leg order, at most four.
+	Legs []Leg
 	// Content identifies what repeats an order; those within Repeats count, 0 counts none.
 	Content string
 	Repeats time.Duration
 }
+
+// Leg is a leg of a multi-leg order, as risk controls look at it: its symbol, and what it may do to the position in it as
+// risk.Hold encodes it.
+type Leg struct{ Symbol, Hold string }
 
 // Reservation is the answer of Reserve.
 type Reservation struct {
@@ -226,12 +234,16 @@ func (s *Store) find(ctx context.Context, r Request, dry int) (Reservation, erro
 		store.RiskSnapshotKey(r.AccountID), store.RiskPositionsKey(r.AccountID), store.HoldsKey(r.AccountID),
 		store.RepeatsKey(r.AccountID, r.Content), store.HoldSumsKey(r.AccountID),
 	}
-	reserved, replicas := s.write(ctx, s.reserve, keys,
+	args := append(make([]any, 0, reserveArguments+2*len(r.Legs)),
 		r.Fingerprint, r.ClientOrderID, hasKey, s.config.Lease.Milliseconds(), s.config.Life.Milliseconds(),
 		limits.Orders.Limit, limits.Orders.Period.Microseconds(),
 		limits.Upstream.Limit, limits.Upstream.Cap, s.config.Window.Microseconds(), reserve,
 		r.Body, r.AccountID, r.member(), store.ActiveAccountsChannel(), orders, r.IdempotencyKey, rand.Text(), dry,
 		r.Symbol, r.Hold, r.Repeats.Microseconds())
+	for _, leg := range r.Legs {
+		args = append(args, leg.Symbol, leg.Hold)
+	}
+	reserved, replicas := s.write(ctx, s.reserve, keys, args...)
 	values, err := reserved.Slice()
 	if err != nil {
 		return Reservation{}, fmt.Errorf("reserve intent %s: %w", r.ClientOrderID, err)
@@ -257,6 +269,9 @@ func reservationOf(values []any) Reservation {
 	var state risk.State
 	if len(values) > 10 {
 		state = risk.ParseState(text(10))
+		for i := 11; i < len(values); i++ {
+			state.Legs = append(state.Legs, risk.ParseState(text(i)))
+		}
 	}
 	r := Reservation{
 		Outcome: Outcome(text(0)), Token: number(1), State: State(text(2)), Result: []byte(text(3)),

@@ -7,10 +7,11 @@
 --       request, account, member of the unsettled set, channel of active accounts,
 --       tokens to take from the order bucket: 1, or 0 for a way out of a position,
 --       idempotency key, this attempt's name, 1 to write nothing and only tell what would be found,
---       symbol of the position, what the order may do to the account ('' for nothing), window of repeats us (0 for none)
+--       symbol of the position, what the order may do to the account ('' for nothing), window of repeats us (0 for none),
+--       then of each leg its symbol and what it may do to the position in it ('' for nothing)
 -- Returns outcome, token, state, result, gcra's four numbers of the order bucket (or wait in microseconds), and for a
 -- new intent, whose token is when it was taken, what is left of Alpaca's limit, that limit, and what risk controls ask
--- for (risk.ParseState). What risk controls decide is not decided here: a hold is written first, so that of two orders
+-- for (risk.ParseState), of the order and of each leg. What risk controls decide is not decided here: a hold is written first, so that of two orders
 -- the later one sees the earlier.
 local now = now_us()
 local now_ms = math.floor(now / 1000)
@@ -71,12 +72,23 @@ local snapshot = redis.call('HMGET', KEYS[9], 'as_of', 'cash', 'equity', 'last_e
 local age, repeats = -1, 0
 if snapshot[1] then age = now_ms - tonumber(snapshot[1]) end
 if ARGV[22] ~= '0' then repeats = window_used(KEYS[12], now - tonumber(ARGV[22])) end
-local risk = table.concat({string.format('%.0f', age), snapshot[2] or '', snapshot[3] or '', snapshot[4] or '',
-  redis.call('HGET', KEYS[10], ARGV[20]) or '', tostring(repeats), holds_read(KEYS[11], KEYS[13], ARGV[20], ARGV[2])}, ';')
+local function known_of(symbol, without)
+  return table.concat({string.format('%.0f', age), snapshot[2] or '', snapshot[3] or '', snapshot[4] or '',
+    redis.call('HGET', KEYS[10], symbol) or '', tostring(repeats), holds_read(KEYS[11], KEYS[13], symbol, without)}, ';')
+end
+local answer = {'reserved', 0, '', '', granted, remaining, full, 0, whole, upstream_limit, known_of(ARGV[20], ARGV[2])}
+local legs = {}
+for i = 23, #ARGV, 2 do
+  local id = ARGV[2] .. '\n' .. #legs + 1
+  legs[#legs + 1] = {id, ARGV[i + 1]}
+  answer[#answer + 1] = known_of(ARGV[i], id)
+end
 
-if dry ~= 0 then return {'reserved', 0, '', '', granted, remaining, full, 0, whole, upstream_limit, risk} end
+if dry ~= 0 then return answer end
 if ARGV[21] ~= '' then
-  holds_put(KEYS[11], KEYS[13], ARGV[2], 'r|' .. string.format('%.0f', now_ms) .. '|' .. ARGV[21], life_ms)
+  local made = 'r|' .. string.format('%.0f', now_ms) .. '|'
+  holds_put(KEYS[11], KEYS[13], ARGV[2], made .. ARGV[21], life_ms)
+  for _, leg in ipairs(legs) do holds_put(KEYS[11], KEYS[13], leg[1], made .. leg[2], life_ms) end
 end
 if ARGV[22] ~= '0' then window_note(KEYS[12], 1, tonumber(ARGV[22]), now) end
 window_commit(KEYS[4], 1, window_us, now, gone)
@@ -88,4 +100,5 @@ redis.call('PEXPIRE', KEYS[1], life_ms)
 remember_key()
 redis.call('ZADD', KEYS[6], now_ms + lease_ms, ARGV[14])
 follow_fills()
-return {'reserved', now, 'reserved', '', granted, remaining, full, 0, whole, upstream_limit, risk}
+answer[2], answer[3] = now, 'reserved'
+return answer

@@ -20,13 +20,10 @@ end
 if ARGV[11] ~= '' then
   append_event(KEYS[3], KEYS[4], KEYS[11], ARGV[5], ARGV[11], tonumber(ARGV[7]), tonumber(ARGV[8]))
 end
-local held = redis.call('HGET', KEYS[10], ARGV[9])
-if held and ARGV[2] == 'rejected' then
+if ARGV[2] == 'rejected' then
   holds_drop(KEYS[10], KEYS[12], ARGV[9])
-elseif held and string.sub(held, 1, 1) == 'r' then
-  local made, what = string.match(held, '^r|(%d+)|(.*)$')
-  if ARGV[10] ~= '' then what = ARGV[10] end
-  holds_put(KEYS[10], KEYS[12], ARGV[9], 'o|' .. made .. '|' .. what, tonumber(ARGV[13]))
+else
+  holds_opened(KEYS[10], KEYS[12], ARGV[9], ARGV[10], tonumber(ARGV[13]))
 end
 -- An accepted order holds buying power: what was cached of the account is no longer so.
 redis.call('INCR', KEYS[6])

@@ -87,22 +87,29 @@ func (c *Controls) NeedsState(o *Order) bool {
 
 // NeedsPrice reports whether the order needs the last quote.
 func (c *Controls) NeedsPrice(o *Order) bool {
-	if c.PriceCollarPercent != nil && o.LimitPrice != nil {
+	positions := c.MaxPositionValue != nil || c.MaxConcentrationPercent != nil
+	switch {
+	case c.PriceCollarPercent != nil && o.LimitPrice != nil:
 		return true
+	case len(o.Legs) > 0: // its limit says what it costs, but not what its legs are worth
+		return positions || o.LimitPrice == nil && (c.MaxOrderValue != nil || c.MinCash != nil)
 	}
-	if o.value(nil) != nil && o.Buy && c.MaxPositionQty == nil && c.MaxPositionValue == nil && c.MaxConcentrationPercent == nil {
+	if o.value(nil) != nil && o.Buy && c.MaxPositionQty == nil && !positions {
 		return false // its own limit says what it may cost
 	}
 	return c.MaxOrderValue != nil || c.MinCash != nil && o.Buy || c.MaxPositionQty != nil && o.Qty == nil ||
-		c.MaxPositionValue != nil || c.MaxConcentrationPercent != nil || c.MaxOrderQty != nil && o.Qty == nil
+		positions || c.MaxOrderQty != nil && o.Qty == nil
 }
 
 // HoldOf is what the order may do to its account from now on.
 func HoldOf(o *Order, p *Price) Hold {
-	return Hold{Symbol: Key(o.Symbol), Buy: o.Buy, Qty: o.Qty, Value: o.value(p)}
+	return Hold{Symbol: Key(o.Symbol), Buy: o.Pays(p), Qty: o.Qty, Value: o.value(p)}
 }
 
 func restricted(c *Controls, in *Inputs) *Refusal {
+	if len(c.RestrictedSymbols) == 0 {
+		return nil
+	}
 	for _, symbol := range in.Order.symbols() {
 		if slices.Contains(c.RestrictedSymbols, symbol) || slices.Contains(c.RestrictedSymbols, underlying(symbol)) {
 			return &Refusal{Control: RestrictedSymbols, Message: symbol + " may not be traded"}
@@ -143,8 +150,11 @@ func orderValue(c *Controls, in *Inputs) *Refusal {
 // collar compares a limit price with the last quote, on the side on which it would trade worse than the market.
 func collar(c *Controls, in *Inputs) *Refusal {
 	o := &in.Order
-	if c.PriceCollarPercent == nil || o.LimitPrice == nil || len(o.Symbols) > 0 {
+	if c.PriceCollarPercent == nil || o.LimitPrice == nil {
 		return nil
+	}
+	if len(o.Legs) > 0 {
+		return netCollar(c, in)
 	}
 	base := in.Price.reference(o.Buy)
 	if o.Type == alpaca.TypeStopLimit { // it is sent when the market is at the stop
@@ -164,6 +174,27 @@ func collar(c *Controls, in *Inputs) *Refusal {
 	return over(PriceCollar, c.PriceCollarPercent.Decimal, percent.RoundHAZ(4), "the limit price's distance from "+base.String()+" in percent")
 }
 
+// netCollar compares the limit of a multi-leg order with what its legs' quotes come to. A higher limit is worse, whether it is
+// a debit or, negative, a credit.
+func netCollar(c *Controls, in *Inputs) *Refusal {
+	base := in.Order.net(in.Price)
+	if base == nil {
+		return unknown(PriceCollar, "there is no quote of each leg to compare the limit price with")
+	}
+	away := in.Order.LimitPrice.Sub(*base)
+	if !away.IsPos() {
+		return nil
+	}
+	percent, err := away.Mul(decimal.FromInt(100)).Div(base.Abs())
+	if err != nil {
+		return &Refusal{Control: PriceCollar, Message: "the legs' quotes come to 0, and no limit price above that is within a percentage of it"}
+	}
+	if !percent.GreaterThan(c.PriceCollarPercent.Decimal) {
+		return nil
+	}
+	return over(PriceCollar, c.PriceCollarPercent.Decimal, percent.RoundHAZ(4), "the limit price's distance from the legs' quotes, "+base.String()+" net, in percent")
+}
+
 func openOrders(c *Controls, in *Inputs) *Refusal {
 	if c.MaxOpenOrders == nil {
 		return nil
@@ -180,10 +211,19 @@ func openOrders(c *Controls, in *Inputs) *Refusal {
 	return refusal
 }
 
-// reduces reports whether the order can only make the position in its symbol smaller, other open orders counted.
+// reduces reports whether the order can only make the position in its symbol, or in each of its legs', smaller, other open
+// orders counted.
 func (in *Inputs) reduces() bool {
+	for i := range in.Order.Legs {
+		if leg := in.leg(i); !leg.StateFresh || !leg.reduces() {
+			return false
+		}
+	}
+	if len(in.Order.Legs) > 0 {
+		return true
+	}
 	held, qty := in.State.Position, in.Order.quantity(in.Price)
-	if qty == nil || len(in.Order.Symbols) > 0 || held.IsZero() || in.Order.Buy != held.IsNeg() {
+	if qty == nil || held.IsZero() || in.Order.Buy != held.IsNeg() {
 		return false
 	}
 	for _, hold := range in.sameSide() {
@@ -269,8 +309,11 @@ func (in *Inputs) worth(hold *Hold) *decimal.Decimal {
 
 // position bounds what the symbol's position could become by all open orders in the order's direction.
 func position(c *Controls, in *Inputs) *Refusal {
-	if c.MaxPositionQty == nil && c.MaxPositionValue == nil && c.MaxConcentrationPercent == nil || len(in.Order.Symbols) > 0 {
+	if c.MaxPositionQty == nil && c.MaxPositionValue == nil && c.MaxConcentrationPercent == nil {
 		return nil
+	}
+	if len(in.Order.Legs) > 0 {
+		return legPositions(c, in)
 	}
 	qty := in.Order.quantity(in.Price)
 	for _, hold := range in.sameSide() {
@@ -311,6 +354,21 @@ func stateful(refusal *Refusal) *Refusal {
 		refusal.Stateful = true
 	}
 	return refusal
+}
+
+// legPositions bounds the position in each leg's symbol, as if the leg were an order of its own.
+func legPositions(c *Controls, in *Inputs) *Refusal {
+	for i := range in.Order.Legs {
+		leg := in.leg(i)
+		if leg.StateFresh && leg.reduces() {
+			continue
+		}
+		if refusal := position(c, leg); refusal != nil {
+			refusal.Message = leg.Order.Symbol + ": " + refusal.Message
+			return refusal
+		}
+	}
+	return nil
 }
 
 // atMost refuses what is over the limit, or not known.

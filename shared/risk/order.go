@@ -36,10 +36,18 @@ func OrderOf(r *alpaca.OrderRequest, option, crypto bool) Order {
 	for _, leg := range r.Legs {
 		o.Symbols = append(o.Symbols, leg.Symbol)
 	}
-	if len(r.Legs) > 0 { // its price is what it costs; a credit is negative
-		o.Buy = r.LimitPrice == nil || r.LimitPrice.IsPos()
-	}
+	o.Buy = o.Pays(nil)
 	return o
+}
+
+// Pays reports whether the order costs something: a buy, or a multi-leg order that is no credit at its limit or, at the market,
+// at its legs' quotes.
+func (o *Order) Pays(p *Price) bool {
+	if len(o.Legs) == 0 {
+		return o.Buy
+	}
+	price := o.netPrice(p)
+	return price == nil || price.IsPos()
 }
 
 // symbols are all that the order trades.
@@ -53,6 +61,8 @@ func (o *Order) symbols() []string {
 // Price is the last quote; nil is a side without one.
 type Price struct {
 	Bid, Ask, Last *decimal.Decimal
+	// Legs are those of a multi-leg order's legs, in their order; nil is a leg without one.
+	Legs []*Price
 	// At is when it was read of Alpaca.
 	At time.Time
 }
@@ -77,16 +87,16 @@ func (p *Price) reference(buy bool) *decimal.Decimal {
 // unitPrice is what one share, contract or coin of the order may cost, nil when nobody knows. A sell may bring more than
 // its limit: the market's price counts when it is higher.
 func (o *Order) unitPrice(p *Price) *decimal.Decimal {
+	if len(o.Legs) > 0 {
+		return o.multilegUnit(p)
+	}
 	var unit *decimal.Decimal
 	switch {
 	case o.LimitPrice != nil:
-		limit := o.LimitPrice.Abs()
+		limit := o.LimitPrice.Abs() // of a multi-leg order whose legs are not known
 		unit = &limit
 	case o.StopPrice != nil:
 		unit = o.StopPrice
-	}
-	if loss := o.maxLoss(); loss != nil {
-		unit = loss
 	}
 	met := p.reference(o.Buy)
 	if unit == nil || !o.Buy && met != nil && met.GreaterThan(*unit) {

@@ -23,6 +23,8 @@ type State struct {
 	// Holds are what the account's other orders may still do to it, alike ones summed up: a buy or a sell in the order's
 	// symbol, or the buys in all others, under no order's symbol.
 	Holds []Hold
+	// Legs are the same for each leg of a multi-leg order, in their order.
+	Legs []State
 }
 
 // Hold is what an order of the account, or several alike, may still do to it: also one that is closed, by a fill that the
@@ -30,6 +32,8 @@ type State struct {
 type Hold struct {
 	Symbol string // as Key has it
 	Buy    bool
+	// Leg says that it is one leg of an order, which does not count as open beside its order.
+	Leg bool
 	// Qty is nil for an order by notional; Value is what the order may be worth in USD, nil while that is being looked up.
 	Qty, Value *decimal.Decimal
 }
@@ -42,6 +46,9 @@ func (h *Hold) Encode() string {
 	side := "s"
 	if h.Buy {
 		side = "b"
+	}
+	if h.Leg {
+		side = strings.ToUpper(side)
 	}
 	return strings.Join([]string{side, h.Symbol, text(h.Qty), text(h.Value)}, "|")
 }
@@ -72,9 +79,8 @@ func ParseState(told string) State {
 	for i, into := range []*decimal.Decimal{&s.Cash, &s.Equity, &s.LastEquity, &s.Position} {
 		var text string
 		text, rest, _ = strings.Cut(rest, ";")
-		value, err := decimal.Parse(text)
-		if err == nil {
-			*into = value
+		if value := amount(text); value != nil {
+			*into = *value
 		} else if i < 3 { // without a position there is none
 			s.Known = false
 		}
@@ -136,7 +142,11 @@ func (s *State) parseHolds(rest string) bool {
 	return true
 }
 
+// amount reads a number, nil for none.
 func amount(text string) *decimal.Decimal {
+	if text == "" {
+		return nil
+	}
 	value, err := decimal.Parse(text)
 	if err != nil {
 		return nil

@@ -212,9 +212,13 @@ func WatchesChannel() string { return "feed.watches" }
 
 // accountKey is "kind:{s17}:account" or "kind:{s17}:account:rest". An order needs a dozen of them: one string each.
 func accountKey(kind, accountID string, rest ...string) string {
-	prefix := kind + ":" + ShardTag(Shard(accountID)) + ":" + accountID
-	if len(rest) == 0 {
-		return prefix
+	shard := strconv.Itoa(Shard(accountID))
+	switch len(rest) { // each case is one allocation
+	case 0:
+		return kind + ":{s" + shard + "}:" + accountID
+	case 1:
+		return kind + ":{s" + shard + "}:" + accountID + ":" + rest[0]
+	default:
+		return kind + ":{s" + shard + "}:" + accountID + ":" + strings.Join(rest, ":")
 	}
-	return prefix + ":" + strings.Join(rest, ":")
 }

@@ -16,14 +16,8 @@ for i = 10, #KEYS do
   if append_event(KEYS[2], KEYS[3], KEYS[i], ARGV[2], ARGV[i + 2], tonumber(ARGV[4]), tonumber(ARGV[5])) > 0 then news = 1 end
 end
 -- An order that ended is no longer open, and holds what it filled until a reading of the account shows that.
-local held = ARGV[9] ~= '' and redis.call('HGET', KEYS[8], ARGV[9])
-if held and string.sub(held, 1, 1) ~= 'c' then
-  local whose, amount = string.match(held, '^%a|%d+|(%a|[^|]*|)(.*)$')
-  if ARGV[11] ~= '' then amount = ARGV[10] .. '|' .. ARGV[11] end
-  if whose then
-    local kept = 'c|' .. string.format('%.0f', math.floor(now_us() / 1000)) .. '|' .. whose .. amount
-    holds_put(KEYS[8], KEYS[9], ARGV[9], kept, tonumber(ARGV[4]))
-  end
+if ARGV[9] ~= '' then
+  holds_ended(KEYS[8], KEYS[9], ARGV[9], ARGV[10], ARGV[11], math.floor(now_us() / 1000), tonumber(ARGV[4]))
 end
 -- The cursor never goes back: a stream that began early repeats what was before it.
 if ARGV[3] ~= '' and (not cursor or cursor < ARGV[3]) then

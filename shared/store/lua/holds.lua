@@ -5,6 +5,9 @@
 -- each as whole units and billionths, quantity and value, integers that a double holds; an amount with more digits is
 -- rounded up, one that is too large for that counts as not known.
 
+-- A multi-leg order is held with the symbol '' and its value, and beside it each leg, under the order's ID, a line break and
+-- the leg's number, with an upper-case side and no value: a leg counts for the position in its symbol, and not as open.
+
 -- Whole units and billionths of a decimal, or nil.
 local function hold_amount(text)
   local whole, part = string.match(text, '^(%d+)%.?(%d*)$')
@@ -20,9 +23,12 @@ local function hold_parts(kept)
   if not state then return nil end
   local qty_whole, qty_part = hold_amount(qty)
   local value_whole, value_part = hold_amount(value)
+  local whole = string.lower(side)
+  local is_open = state ~= 'c' and side == whole
+  side = whole
   local named = side .. '|' .. symbol .. '|' .. (qty_whole and 'q' or '-') .. (value_whole and 'v' or '-')
   local all = side .. '|*|' .. (value_whole and 'v' or '-')
-  return state ~= 'c', named, all, {1, qty_whole or 0, qty_part or 0, value_whole or 0, value_part or 0}
+  return is_open, named, all, {1, qty_whole or 0, qty_part or 0, value_whole or 0, value_part or 0}
 end
 
 local function hold_sum(text)
@@ -88,10 +94,20 @@ local function hold_count(holds, sums, text, sign)
   if of_all[1] < 1 then redis.call('HDEL', sums, all) end
 end
 
--- Lets a hold go.
+-- The IDs of the legs of an order that is held as kept; none unless it is a multi-leg order.
+local function hold_legs(kept, id)
+  local legs = {}
+  if string.match(kept, '^%a|%d+|%a||') then
+    for i = 1, 4 do legs[i] = id .. '\n' .. i end
+  end
+  return legs
+end
+
+-- Lets a hold go, with its legs.
 local function holds_drop(holds, sums, id)
   local former = redis.call('HGET', holds, id)
   if not former then return end
+  for _, leg in ipairs(hold_legs(former, id)) do holds_drop(holds, sums, leg) end
   hold_count(holds, sums, former, -1)
   redis.call('HDEL', holds, id)
 end
@@ -107,6 +123,35 @@ local function holds_put(holds, sums, id, kept, life_ms)
   redis.call('HSET', holds, id, kept)
   redis.call('PEXPIRE', holds, life_ms)
   redis.call('PEXPIRE', sums, life_ms)
+end
+
+-- An order reached the market, its legs too. `what` replaces what it may do, unless it is ''.
+local function holds_opened(holds, sums, id, what, life_ms)
+  local held = redis.call('HGET', holds, id)
+  if not held or string.sub(held, 1, 1) ~= 'r' then return end
+  local made, known = string.match(held, '^r|(%d+)|(.*)$')
+  if what == '' then what = known end
+  holds_put(holds, sums, id, 'o|' .. made .. '|' .. what, life_ms)
+  for _, leg in ipairs(hold_legs(held, id)) do holds_opened(holds, sums, leg, '', life_ms) end
+end
+
+-- An order ended. It keeps qty and value, what it filled, unless value is '', and its legs their share of that.
+local function holds_ended(holds, sums, id, qty, value, now_ms, life_ms)
+  local held = redis.call('HGET', holds, id)
+  local whose, asked, rest = string.match(held or '', '^[^c]|%d+|(%a|[^|]*|)([^|]*)(|.*)$')
+  if not whose then return end
+  local kept = 'c|' .. string.format('%.0f', now_ms) .. '|' .. whose
+  if value == '' then kept = kept .. asked .. rest else kept = kept .. qty .. '|' .. value end
+  holds_put(holds, sums, id, kept, life_ms)
+  for _, leg in ipairs(hold_legs(held, id)) do
+    local contracts = tonumber(string.match(redis.call('HGET', holds, leg) or '', '^%a|%d+|%a|[^|]*|([^|]*)|'))
+    local units, filled = tonumber(asked), tonumber(qty)
+    if contracts and units and units > 0 and filled and value ~= '' then
+      holds_ended(holds, sums, leg, string.format('%.0f', math.ceil(contracts * filled / units)), '0', now_ms, life_ms)
+    else
+      holds_ended(holds, sums, leg, '', '', now_ms, life_ms)
+    end
+  end
 end
 
 local function hold_decimal(whole, part)
