@@ -41,8 +41,25 @@ type fleet struct {
 
 const jwtSecret = "0123456789abcdef0123456789abcdef"
 
-// newFleet starts one on server; more are further settings as name and value.
+// newFleet starts one on server, all in this process; more are further settings as name and value.
 func newFleet(t *testing.T, server *redisprocess.Server, more ...string) *fleet {
+	t.Helper()
+	w := newBase(t, server, more...)
+	for range instances {
+		var cfg order.Config
+		if err := config.Load(&cfg, w.environment); err != nil {
+			t.Fatal(err)
+		}
+		registry := prometheus.NewRegistry()
+		function, err := order.New(cfg, platform.NewDependencies(zap.NewNop(), registry, registry, clock.System{}))
+		w.run(function, err)
+		w.orders, w.registries = append(w.orders, function), append(w.registries, registry)
+	}
+	return w
+}
+
+// newBase starts a fleet without order functions.
+func newBase(t *testing.T, server *redisprocess.Server, more ...string) *fleet {
 	t.Helper()
 	w := &fleet{t: t, emulated: startFast(t)}
 	environment := map[string]string{
@@ -54,16 +71,6 @@ func newFleet(t *testing.T, server *redisprocess.Server, more ...string) *fleet 
 		environment[more[i]] = more[i+1]
 	}
 	w.environment = environment
-	for range instances {
-		var cfg order.Config
-		if err := config.Load(&cfg, environment); err != nil {
-			t.Fatal(err)
-		}
-		registry := prometheus.NewRegistry()
-		function, err := order.New(cfg, platform.NewDependencies(zap.NewNop(), registry, registry, clock.System{}))
-		w.run(function, err)
-		w.orders, w.registries = append(w.orders, function), append(w.registries, registry)
-	}
 	var cfg account.Config
 	if err := config.Load(&cfg, environment); err != nil {
 		t.Fatal(err)
