@@ -22,6 +22,7 @@ type view struct {
 	at      time.Time // quotes and bars
 	tradeAt time.Time // trades
 	venue   string    // exchange code; empty: all
+	night   bool      // quotes of the overnight session, which runs
 }
 
 // noRights is the answer to a plan that is too small.
@@ -53,7 +54,7 @@ func (api *API) latestStocks(q *query, account *exchange.Account) view {
 	case "delayed_sip":
 		return view{at: now.Add(-delay), tradeAt: now.Add(-delay)}
 	case "overnight":
-		return view{at: now, tradeAt: now.Add(-delay)}
+		return view{at: now, tradeAt: now.Add(-delay), night: api.Clock.Overnight(now)}
 	case "sip", "boats", "otc":
 		if q.err == nil {
 			q.err = api.refuseFeed(feed, basic)
@@ -61,7 +62,7 @@ func (api *API) latestStocks(q *query, account *exchange.Account) view {
 	default:
 		q.refuse("invalid feed: %s", feed)
 	}
-	return view{at: now, tradeAt: now}
+	return view{at: now, tradeAt: now, night: feed == "boats" && api.Clock.Overnight(now)}
 }
 
 func (api *API) refuseFeed(feed string, basic bool) error {

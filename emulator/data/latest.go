@@ -28,6 +28,9 @@ type class struct {
 func (api *API) latestQuote(c *class) appender {
 	return func(dst []byte, a *asset.Asset, seen view) ([]byte, bool) {
 		quote := api.Market.Quote(a, seen.at)
+		if seen.night {
+			quote = api.Market.NightQuote(a, seen.at)
+		}
 		if quote.Time.IsZero() {
 			return dst, false
 		}

@@ -91,10 +91,7 @@ func (a *Account) Summary() Summary {
 	excess := v.equity.Sub(s.InitialMargin)
 	s.SpecialMemorandum = positive(excess)
 	s.NonMarginableBuyingPower = a.cashPower(v)
-	s.RegulationTBuyingPower = s.NonMarginableBuyingPower
-	if s.Multiplier > 1 {
-		s.RegulationTBuyingPower = positive(excess.Sub(a.reservedCash).Mul(decimal.FromInt(2)).Sub(a.reserved))
-	}
+	s.RegulationTBuyingPower = a.regulationTPower(v)
 	return s
 }
 

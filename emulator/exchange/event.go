@@ -118,6 +118,9 @@ func (x *Exchange) settlement(traded *asset.Asset, now time.Time) string {
 	if traded.Class == asset.Crypto {
 		return now.In(x.clock.Location()).Format(time.DateOnly)
 	}
+	if day, ok := x.clock.Night(now); ok { // of the trading day that the night belongs to
+		now = day.Open
+	}
 	return x.clock.Calendar.Settlement(now)
 }
 

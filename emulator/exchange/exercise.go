@@ -155,7 +155,7 @@ func (a *Account) checkExercise(held *holding, qty decimal.Decimal, now time.Tim
 		return wire.Forbidden("account not eligible to trade uncovered option contracts")
 	}
 	v := a.value(now)
-	cost, power := bought.Mul(c.Strike), a.exercisePower(v)
+	cost, power := bought.Mul(c.Strike), a.regulationTPower(v)
 	switch {
 	case cost.LessThanOrEqual(power):
 		return nil

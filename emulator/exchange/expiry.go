@@ -106,7 +106,7 @@ func (a *Account) unaffordable(held *holding, expiring []*holding, at time.Time)
 	if c.Type == asset.Put {
 		return positive(count.Sub(a.deliverable(c)))
 	}
-	affordable, err := a.exercisePower(a.value(at)).Div(c.Strike.Mul64(asset.Multiplier))
+	affordable, err := a.regulationTPower(a.value(at)).Div(c.Strike.Mul64(asset.Multiplier))
 	if err != nil { // no strike is zero
 		return decimal.Decimal{}
 	}
@@ -125,14 +125,6 @@ func (a *Account) deliverable(c *asset.Contract) decimal.Decimal {
 		}
 	}
 	return least
-}
-
-// exercisePower is what the account may pay for shares that it gets by exercising, USD.
-func (a *Account) exercisePower(v valuation) decimal.Decimal {
-	if a.multiplier(v.equity) == 1 {
-		return a.cashPower(v)
-	}
-	return positive(v.equity.Sub(initialMargin(v)).Sub(a.reservedCash).Mul64(2).Sub(a.reserved))
 }
 
 // closeOut closes contracts at the quote by an order that Alpaca, not the client, sends; the client's own orders in them end.

@@ -39,15 +39,19 @@ func (x *Exchange) mark(as *marks, symbol string) error {
 	return nil
 }
 
-// Listing returns an asset as it is at the moment: offered stocks have the attribute ipo, and others may be hard to borrow.
+// Listing returns an asset as it is at the moment: offered stocks have the attribute ipo, halted ones overnight_halted, and
+// others may be hard to borrow.
 func (x *Exchange) Listing(listed *asset.Asset) *asset.Asset {
-	offered, scarce := x.offerings.has(listed.Symbol), x.scarce.has(listed.Symbol)
-	if !offered && !scarce {
+	offered, scarce, halted := x.offerings.has(listed.Symbol), x.scarce.has(listed.Symbol), x.halts.has(listed.Symbol)
+	if !offered && !scarce && !halted {
 		return listed
 	}
 	now := *listed
 	if offered {
 		now.Attributes = append(slices.Clone(now.Attributes), "ipo")
+	}
+	if halted && slices.Contains(now.Attributes, "overnight_tradable") {
+		now.Attributes = append(slices.Clone(now.Attributes), "overnight_halted")
 	}
 	now.EasyToBorrow = now.EasyToBorrow && !scarce
 	return &now

@@ -21,7 +21,7 @@ func (a *Account) look(e *entry, now time.Time) {
 		a.end(e, a.exchange.endOfDay(e), now)
 		return
 	}
-	if !e.eligible(a.exchange.clock.Phase(now)) || a.halted(e) {
+	if !a.eligible(e, now) || a.halted(e) {
 		a.exchange.book.rest(e)
 		return
 	}
@@ -68,7 +68,7 @@ func (a *Account) halted(e *entry) bool {
 // fillWhileMarketable fills once. What a partial fill leaves is looked at again with the next price, or at once when
 // the exchange runs without latency.
 func (a *Account) fillWhileMarketable(e *entry, now time.Time) {
-	quote := a.exchange.market.Quote(e.Asset, now)
+	quote := a.exchange.quote(e.Asset, now)
 	e.follow(a.exchange.market.Price(e.Asset, now))
 	for !e.Status.Terminal() {
 		price, ok := e.executable(quote)
@@ -181,7 +181,7 @@ func (x *Exchange) sweep(group []*entry) {
 	now := x.clock.Now()
 	var quote market.Quote
 	if group[0].combo == nil {
-		quote = x.market.Quote(group[0].Asset, now)
+		quote = x.quote(group[0].Asset, now)
 	}
 	for _, e := range group {
 		if e.combo == nil && e.idle(quote, now) {

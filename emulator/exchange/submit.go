@@ -143,7 +143,7 @@ func (a *Account) admit(candidate *entry, now time.Time) error {
 	if err := a.checkDayTradingPower(candidate, now); err != nil {
 		return err
 	}
-	return a.checkBuyingPower(candidate, a.buyingPower(v))
+	return a.checkBuyingPower(candidate, a.nightPower(a.buyingPower(v), candidate, v, now))
 }
 
 // draft turns a request into an order that is not part of the account yet.
@@ -205,7 +205,7 @@ func (x *Exchange) reservePrice(e *entry, now time.Time) decimal.Decimal {
 	price := x.buyingPrice(e.Asset, now)
 	switch {
 	case e.Side == Sell && e.Intent.opens():
-		price = x.market.Quote(e.Asset, now).AskPrice.Mul(decimal.MustParse("1.03"))
+		price = x.quote(e.Asset, now).AskPrice.Mul(decimal.MustParse("1.03"))
 		if e.LimitPrice != nil && e.LimitPrice.GreaterThan(price) {
 			price = *e.LimitPrice
 		}
@@ -257,7 +257,7 @@ func (a *Account) accept(e *entry, now time.Time) Order {
 	a.register(e)
 	a.activate(e)
 	a.registerLegs(e, now)
-	if !e.eligible(a.exchange.clock.Phase(now)) {
+	if !a.eligible(e, now) || a.exchange.clock.Overnight(now) && a.halted(e) {
 		e.Status = StatusAccepted
 		e.queued.Store(true)
 		a.emit("accepted", e, now)
@@ -304,15 +304,4 @@ func (a *Account) later(delay time.Duration, e *entry, run func(*entry, time.Tim
 		a.advance(now)
 		run(e, now)
 	})
-}
-
-// eligible reports whether the order can execute in a phase of the day.
-func (e *entry) eligible(phase session.Phase) bool {
-	if e.Asset.Class == asset.Crypto {
-		return true // crypto trades around the clock
-	}
-	if e.TimeInForce == AtOpen {
-		return false // until the auction
-	}
-	return phase == session.Regular || (e.ExtendedHours && phase != session.Closed)
 }

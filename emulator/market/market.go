@@ -97,6 +97,25 @@ func (m *Market) Quote(a *asset.Asset, at time.Time) Quote {
 	return s.quote(moment)
 }
 
+// nightSpread is by how many ticks each side of a stock's quote is wider in the overnight session.
+const nightSpread = 4
+
+// NightQuote returns the quote of a stock at a moment of the overnight session, when no exchange trades: the walk goes on, with
+// fewer people around it.
+func (m *Market) NightQuote(a *asset.Asset, at time.Time) Quote {
+	s := m.series(a)
+	if s.recording != nil || s.pinned > 0 {
+		return m.Quote(a, at)
+	}
+	quote := s.quote(floorDivide(at.UnixNano(), int64(Step)) * int64(Step))
+	width := decimal.MustParse("0.01").Mul64(nightSpread)
+	if quote.BidPrice.GreaterThan(width) {
+		quote.BidPrice = quote.BidPrice.Sub(width)
+	}
+	quote.AskPrice = quote.AskPrice.Add(width)
+	return quote
+}
+
 // Trade returns the last trade at or before a time; its price lies within the quote of that moment. It is the zero Trade
 // for an option contract that did not trade in the last week.
 func (m *Market) Trade(a *asset.Asset, at time.Time) Trade {

@@ -134,6 +134,35 @@ func (c *Clock) Phase(t time.Time) Phase {
 	return c.Calendar.Phase(t)
 }
 
+// Hours of the overnight session, New York.
+const (
+	nightBegins = 20
+	nightEnds   = 4
+)
+
+// Overnight reports whether the overnight session before a trading day runs at t: from 20:00 to 4:00, not before a holiday, in
+// full before and after half days (Alpaca's page on 24/5 trading). It never does in a market that never closes.
+func (c *Clock) Overnight(t time.Time) bool {
+	_, ok := c.Night(t)
+	return ok
+}
+
+// Night returns the trading day whose overnight session runs at t.
+func (c *Clock) Night(t time.Time) (day Day, ok bool) {
+	if c.mode == AlwaysOpen {
+		return Day{}, false
+	}
+	local := t.In(c.Calendar.Location())
+	switch hour := local.Hour(); {
+	case hour >= nightBegins:
+		return c.Calendar.DayOf(local.AddDate(0, 0, 1))
+	case hour < nightEnds:
+		return c.Calendar.DayOf(local)
+	default:
+		return Day{}, false
+	}
+}
+
 // MarketTime returns the last moment at or before t at which prices moved.
 func (c *Clock) MarketTime(t time.Time) time.Time {
 	if c.Phase(t) != Closed {

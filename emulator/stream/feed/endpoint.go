@@ -54,6 +54,7 @@ type endpoint struct {
 	packed   bool      // speaks MessagePack only
 	delay    time.Duration
 	venue    string // the only exchange whose quotes and trades it carries
+	night    bool   // has quotes in the overnight session, too
 }
 
 // delayed is by how much the feeds lag that cost nothing.
@@ -67,8 +68,8 @@ func endpoints() []endpoint {
 		{path: "/v2/iex", class: Stocks, channels: stockChannels, venue: "V"},
 		{path: "/v2/sip", class: Stocks, channels: stockChannels, plus: true},
 		{path: "/v2/delayed_sip", class: Stocks, channels: stockChannels, delay: delayed},
-		{path: "/v1beta1/boats", class: Stocks, channels: stockChannels, plus: true},
-		{path: "/v1beta1/overnight", class: Stocks, channels: stockChannels, delay: delayed},
+		{path: "/v1beta1/boats", class: Stocks, channels: stockChannels, plus: true, night: true},
+		{path: "/v1beta1/overnight", class: Stocks, channels: stockChannels, delay: delayed, night: true},
 		{path: "/v2/test", class: Test, channels: []channel{trades, quotes, bars}},
 		{path: "/v1beta1/opra", class: Options, channels: []channel{trades, quotes}, plus: true, packed: true},
 		{path: "/v1beta1/indicative", class: Options, channels: []channel{trades, quotes}, packed: true, delay: delayed},

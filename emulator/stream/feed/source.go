@@ -63,7 +63,7 @@ func (h *Hub) sourceOf(e *endpoint) source {
 	case News:
 		return &newsFeed{World: h.World, desk: newsdesk.NewDesk(h.Seed, h.Catalogue)}
 	default:
-		return &stockFeed{World: h.World, record: h.record, venue: e.venue, roundLots: h.settings.RoundLots}
+		return &stockFeed{World: h.World, record: h.record, venue: e.venue, night: e.night, roundLots: h.settings.RoundLots}
 	}
 }
 

@@ -16,6 +16,7 @@ type stockFeed struct {
 	World
 	record    *record
 	venue     string // empty: all exchanges
+	night     bool   // quotes of the overnight session while it runs
 	roundLots bool
 	message   wire.Object
 }
@@ -42,7 +43,7 @@ func (s *stockFeed) look(w *watch, at time.Time) {
 		return
 	}
 	w.asset = found
-	w.quote = s.Market.Quote(found, at)
+	w.quote = s.quoteAt(found, at)
 	w.trade, _ = s.Market.LastTrade(found, at, s.venue)
 	w.entries = len(s.record.until(w.symbol, at))
 }
@@ -83,12 +84,19 @@ func (s *stockFeed) stand(f *feed, w *watch, from, to time.Time) {
 	}
 }
 
+func (s *stockFeed) quoteAt(a *asset.Asset, at time.Time) market.Quote {
+	if s.night && s.Clock.Overnight(at) {
+		return s.Market.NightQuote(a, at)
+	}
+	return s.Market.Quote(a, at)
+}
+
 // quotes publishes the present quote when it is another than the last.
 func (s *stockFeed) quotes(f *feed, w *watch, to time.Time) {
 	if !f.wants(quotes, w.symbol) {
 		return
 	}
-	quote := s.Market.Quote(w.asset, to)
+	quote := s.quoteAt(w.asset, to)
 	if quote == w.quote {
 		return
 	}
