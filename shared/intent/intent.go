@@ -217,7 +217,8 @@ func (s *Store) Peek(ctx context.Context, r Request) (Reservation, error) {
 }
 
 func (s *Store) find(ctx context.Context, r Request, dry int) (Reservation, error) {
-	alias, hasKey := r.key(), 0
+	key := r.key()
+	alias, repeats, hasKey := key, key, 0 // what is not asked for is not looked at
 	if r.IdempotencyKey != "" {
 		alias, hasKey = store.IdempotencyKey(r.AccountID, r.IdempotencyKey), 1
 	}
@@ -226,13 +227,16 @@ func (s *Store) find(ctx context.Context, r Request, dry int) (Reservation, erro
 	if r.Exit {
 		orders, reserve = 0, 0
 	}
+	if r.Repeats > 0 {
+		repeats = store.RepeatsKey(r.AccountID, r.Content)
+	}
 	shard := store.Shard(r.AccountID)
 	keys := []string{
-		r.key(), alias, store.BucketKey(r.AccountID, "orders"),
+		key, alias, store.BucketKey(r.AccountID, "orders"),
 		store.UpstreamTakenKey(r.AccountID, alpaca.APITrading), store.UpstreamSaidKey(r.AccountID, alpaca.APITrading),
 		store.UnsettledKey(shard), store.ActiveAccountsKey(shard), store.KillSwitchKey(shard),
 		store.RiskSnapshotKey(r.AccountID), store.RiskPositionsKey(r.AccountID), store.HoldsKey(r.AccountID),
-		store.RepeatsKey(r.AccountID, r.Content), store.HoldSumsKey(r.AccountID),
+		repeats, store.HoldSumsKey(r.AccountID),
 	}
 	args := append(make([]any, 0, reserveArguments+2*len(r.Legs)),
 		r.Fingerprint, r.ClientOrderID, hasKey, s.config.Lease.Milliseconds(), s.config.Life.Milliseconds(),
