@@ -36,7 +36,7 @@ func New(cfg Config, deps Dependencies) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	open, err := poolGauge(deps.Registerer, cfg.MetricsPerAccount)
+	metrics, err := newConnectionMetrics(deps.Registerer, cfg.MetricsPerAccount)
 	if err != nil {
 		return nil, err
 	}
@@ -45,8 +45,8 @@ func New(cfg Config, deps Dependencies) (*Client, error) {
 		deps:      deps,
 		trading:   trading,
 		data:      data,
-		transport: newTransport(cfg, open),
-		streams:   newStreamTransport(cfg, open),
+		transport: newTransport(cfg, metrics),
+		streams:   newStreamTransport(cfg, metrics),
 	}, nil
 }
 

@@ -3,8 +3,6 @@ package alpaca
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -15,7 +13,7 @@ import (
 
 // newTransport builds the connection pool that all accounts share. HTTP/2 is used where the host offers it; pings
 // find connections that died silently.
-func newTransport(cfg Config, open *prometheus.GaugeVec) *http.Transport {
+func newTransport(cfg Config, metrics connectionMetrics) *http.Transport {
 	dialer := &net.Dialer{KeepAlive: keepAlivePeriod}
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
 	if cfg.TLS != nil {
@@ -24,6 +22,7 @@ func newTransport(cfg Config, open *prometheus.GaugeVec) *http.Transport {
 	if tlsConfig.ClientSessionCache == nil {
 		tlsConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0)
 	}
+	tlsConfig.VerifyConnection = metrics.handshaken(tlsConfig.VerifyConnection)
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		TLSClientConfig:     tlsConfig,
@@ -38,16 +37,16 @@ func newTransport(cfg Config, open *prometheus.GaugeVec) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			return count(connection, open.WithLabelValues(poolLabels(ctx, cfg, address)...)), nil
+			return count(connection, metrics.open.WithLabelValues(poolLabels(ctx, cfg, address)...)), nil
 		},
 	}
 }
 
 // newStreamTransport is the pool of the trade-event streams. They are long-lived and may be a thousand, so they must
 // not use up the connections that orders need.
-func newStreamTransport(cfg Config, open *prometheus.GaugeVec) *http.Transport {
+func newStreamTransport(cfg Config, metrics connectionMetrics) *http.Transport {
 	cfg.MaxConnsPerHost = 0
-	transport := newTransport(cfg, open)
+	transport := newTransport(cfg, metrics)
 	transport.DisableCompression = true // a compressor may hold events back
 	return transport
 }
@@ -94,30 +93,4 @@ func hostLabel(address string) string {
 	}
 	host, _ := strings.CutSuffix(address, ":80")
 	return host
-}
-
-// poolGauge registers connection_pool_size, or returns the one that another client of the process registered.
-func poolGauge(registerer prometheus.Registerer, perAccount bool) (*prometheus.GaugeVec, error) {
-	labels := []string{"host"}
-	if perAccount {
-		labels = append(labels, "account_id")
-	}
-	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "connection_pool_size",
-		Help: "Open connections to an upstream host.",
-	}, labels)
-	if registerer == nil {
-		return gauge, nil
-	}
-	err := registerer.Register(gauge)
-	var registered prometheus.AlreadyRegisteredError
-	if errors.As(err, &registered) {
-		if existing, ok := registered.ExistingCollector.(*prometheus.GaugeVec); ok {
-			return existing, nil
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("alpaca: register connection_pool_size: %w", err)
-	}
-	return gauge, nil
 }
