@@ -51,11 +51,12 @@ func newListing(now time.Time) (*listing, error) {
 		}
 		var before *asset.Asset // the call with the strike below
 		for contract := range catalogue.Chain(stock, now) {
-			if !contract.Contract.Expiration.After(now.Add(soonest)) || !near(contract.Contract.Strike, stock.Price) {
+			terms := contract.Contract
+			if terms.Adjusted || !contract.Tradable || !terms.Expiration.After(now.Add(soonest)) || !near(terms.Strike, stock.Price) {
 				before = nil
 				continue
 			}
-			if contract.Contract.Type == asset.Put {
+			if terms.Type == asset.Put {
 				l.puts = append(l.puts, contract.Symbol)
 				before = nil
 				continue
