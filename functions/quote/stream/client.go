@@ -54,14 +54,15 @@ type client struct {
 	admitted bool
 	// done is closed when the stream has ended.
 	done chan struct{}
-	// opened is when it began.
-	opened time.Time
+	// opened is when it began, relieved when it is asked to come again; zero is never.
+	opened, relieved time.Time
 }
 
 func (s *Service) newClient(id string, t transport) *client {
+	now := s.clock.Now()
 	return &client{
 		service: s, id: id, transport: t, outbox: newOutbox(), held: make(map[tick.Topic]*subscription), done: make(chan struct{}),
-		logger: s.logger, opened: s.clock.Now(),
+		logger: s.logger, opened: now, relieved: s.config.relief(now),
 	}
 }
 

@@ -20,13 +20,16 @@ type Config struct {
 	WriteTimeout time.Duration `env:"STREAM_WRITE_TIMEOUT" envDefault:"20s"`
 	// Heartbeat is how often a stream says that it is alive.
 	Heartbeat time.Duration `env:"STREAM_HEARTBEAT" envDefault:"15s"`
+	// MaxAge is when a stream is asked to come again, up to a tenth earlier so that not all come at once; below the longest
+	// request that what stands before the function allows. 0 is never.
+	MaxAge time.Duration `env:"STREAM_MAX_AGE" envDefault:"0s"`
 }
 
 // Validate checks what the types can't.
 func (c Config) Validate() error {
-	if min(c.Connections, c.AccountConnections, c.Topics) < 0 || min(c.FlushInterval, c.WriteTimeout, c.Heartbeat) < 0 {
+	if min(c.Connections, c.AccountConnections, c.Topics) < 0 || min(c.FlushInterval, c.WriteTimeout, c.Heartbeat, c.MaxAge) < 0 {
 		return errors.New("STREAM_CONNECTIONS, STREAM_CONNECTIONS_PER_ACCOUNT, STREAM_TOPICS, STREAM_FLUSH_INTERVAL, " +
-			"STREAM_WRITE_TIMEOUT and STREAM_HEARTBEAT: must not be negative")
+			"STREAM_WRITE_TIMEOUT, STREAM_HEARTBEAT and STREAM_MAX_AGE: must not be negative")
 	}
 	return nil
 }

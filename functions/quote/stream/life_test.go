@@ -52,6 +52,47 @@ func TestDrainedStreamGoesOnElsewhere(t *testing.T) {
 	again.until("a second use is refused", ofType("error"))
 }
 
+func TestOldStreamIsAskedToComeAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	i := w.start(Config{MaxAge: 10 * time.Minute})
+	old := i.open(w.token("ACC001", time.Hour), "AAPL")
+	w.clock.Advance(8 * time.Minute)
+	young := i.open(w.token("ACC001", time.Hour), "AAPL")
+	w.clock.Advance(2 * time.Minute)
+	closing := old.until("a farewell", ofType("closing"))
+	if code := old.ended(); closing.Code != codeRestart || code != codeRestart {
+		t.Fatalf("closed with %d after %+v", code, closing.Message)
+	}
+	next := i.open(w.token("ACC001", time.Hour))
+	next.send(Request{Action: "resume", ResumeToken: closing.ResumeToken})
+	next.until("the latest value", bid("AAPL", 99))
+	storetest.Eventually(t, "only the old one has left", func() bool { return i.hub.count() == 2 })
+	w.publish(1, "AAPL", 150)
+	young.until("a tick", bid("AAPL", 150))
+	next.until("a tick", bid("AAPL", 150))
+}
+
+func TestStreamsAreNotAllRelievedAtOnce(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 23, 14, 30, 0, 0, time.UTC)
+	if at := (Config{}).relief(now); !at.IsZero() {
+		t.Errorf("without a limit: %s", at)
+	}
+	const age = 590 * time.Second
+	at := map[time.Time]bool{}
+	for range 1000 {
+		relieved := Config{MaxAge: age}.relief(now)
+		if relieved.Before(now.Add(age*9/10)) || relieved.After(now.Add(age)) {
+			t.Fatalf("%s after it opened", relieved.Sub(now))
+		}
+		at[relieved] = true
+	}
+	if len(at) < 900 {
+		t.Errorf("1000 streams end at %d moments", len(at))
+	}
+}
+
 func TestLimitOfStreamsOfAnAccount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

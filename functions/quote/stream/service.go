@@ -115,15 +115,7 @@ func (s *Service) Drain(ctx context.Context) {
 	s.opening.Lock()
 	s.draining.Store(true)
 	s.opening.Unlock()
-	clients := s.hub.all()
-	tokens := s.rememberAll(ctx, clients)
-	for i, c := range clients {
-		farewell := Message{
-			Type: "closing", Code: codeRestart, Reason: "the instance stops: open the stream again", ResumeToken: tokens[i],
-			ReconnectAfterMS: i % 1000, // not all at once
-		}
-		c.outbox.finish(farewell.encode(), codeRestart, "come again")
-	}
+	s.relieve(ctx, s.hub.all(), "the instance stops: open the stream again")
 	ended := make(chan struct{})
 	go func() {
 		s.open.Wait()
@@ -146,7 +138,7 @@ func (s *Service) Drain(ctx context.Context) {
 	}
 }
 
-// lookAfter sends heartbeats, ends the streams of expired tokens, and forgets what nobody watches.
+// lookAfter sends heartbeats, ends the streams of expired tokens, asks old ones to come again, and forgets what nobody watches.
 func (s *Service) lookAfter(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
@@ -178,6 +170,7 @@ func (s *Service) lookAfter(ctx context.Context) {
 			}
 		}
 		next = due
+		s.relieveOld(ctx, clients, now)
 		if time.Since(renewed) > placeLife/3 {
 			renewed = time.Now()
 			s.places.renew(ctx, clients)
