@@ -305,3 +305,20 @@ func TestInstancesNeverPassACeiling(t *testing.T) {
 		t.Logf("%d passed, %d refused, at most %d open at once", passed.Load(), refused.Load(), mostOpen)
 	})
 }
+
+// TestGrantsReachReplicas: with replicas to wait for, an order is let through only when they have it.
+func TestGrantsReachReplicas(t *testing.T) {
+	c := risk.Ceilings{MaxOpenOrders: many(1)}
+	replicated := storetest.Replicated(t)
+	whole(t, replicated)
+	book := ceiling.New(replicated, ceiling.Config{Replicas: 1, ReplicaTimeout: 10 * time.Second})
+	grant(t, book, order("a", "1"), "1", today, c, "")
+	grant(t, book, order("a", "2"), "1", today, c, risk.AllOpenOrders)
+
+	alone := storetest.Server(t)
+	whole(t, alone)
+	book = ceiling.New(alone, ceiling.Config{Replicas: 1, ReplicaTimeout: time.Millisecond})
+	if _, err := book.Grant(t.Context(), order("a", "1"), usd("1"), today, &c); !errors.Is(err, ceiling.ErrNotReplicated) {
+		t.Fatal(err)
+	}
+}
