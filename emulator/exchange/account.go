@@ -25,6 +25,7 @@ type Account struct {
 	restriction   Restriction
 	privilege     Privilege
 	dayTrading    dayTrading
+	locates       []*Locate // oldest first
 	cash          decimal.Decimal
 	reserved      decimal.Decimal // buying power that open orders hold
 	reservedCash  decimal.Decimal // cash that open orders in crypto and options hold

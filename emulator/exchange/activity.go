@@ -85,7 +85,8 @@ func (f *ActivityFilter) selects(x Activity) bool {
 // Type is the activity's type, for example FILL.
 func (x Activity) Type() string {
 	if x.event.Adjustment != nil {
-		return string(x.event.Adjustment.Type)
+		kind, _ := x.event.Adjustment.Type.parts()
+		return kind
 	}
 	return fillActivity
 }
@@ -162,7 +163,7 @@ func (x Activity) AppendEvent(dst []byte) []byte {
 	dst = wire.String(append(dst, `,"activity_type":`...), x.Type())
 	subType := ""
 	if e.Adjustment != nil {
-		subType = e.Adjustment.Type.subType()
+		_, subType = e.Adjustment.Type.parts()
 	}
 	dst = wire.String(append(dst, `,"activity_subtype":`...), subType)
 	dst = wire.Time(append(dst, `,"executed_at":`...), e.At)

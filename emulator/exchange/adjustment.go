@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,14 +14,15 @@ import (
 // AdjustmentType is the kind of an account activity that is no trade, by Alpaca's names.
 type AdjustmentType string
 
-// The kinds that the emulator makes.
+// The kinds that the emulator makes, with their sub type after a point.
 const (
 	Exercised   AdjustmentType = "OPEXC" // contracts leave because they are exercised
 	Assigned    AdjustmentType = "OPASN" // short contracts leave because somebody exercised them
 	Expired     AdjustmentType = "OPEXP" // contracts leave without a value
 	OptionTrade AdjustmentType = "OPTRD" // the shares and money of an exercise or an assignment
 	OptionCash  AdjustmentType = "OPCSH" // money that a contract delivers instead of shares
-	Fee         AdjustmentType = "FEE"   // a commission
+	Commission  AdjustmentType = "FEE.COM"
+	LocateFee   AdjustmentType = "FEE.LCT"
 )
 
 func (t AdjustmentType) description() string {
@@ -33,19 +35,19 @@ func (t AdjustmentType) description() string {
 		return "Option Expiry"
 	case OptionCash:
 		return "Option Cash Settlement"
-	case Fee:
+	case Commission:
 		return "Commission"
+	case LocateFee:
+		return "Locate Fee"
 	default:
 		return "Option Trade"
 	}
 }
 
-// subType is the activity's sub type: COM for a commission, empty for what options bring.
-func (t AdjustmentType) subType() string {
-	if t == Fee {
-		return "COM"
-	}
-	return ""
+// parts returns the activity's type and sub type; what options bring has none.
+func (t AdjustmentType) parts() (kind, subType string) {
+	kind, subType, _ = strings.Cut(string(t), ".")
+	return kind, subType
 }
 
 // Adjustment is a change of money or positions that is no trade.
@@ -94,8 +96,9 @@ func (n *Adjustment) activityID() string {
 
 func (n *Adjustment) append(dst []byte, at time.Time) []byte {
 	dst = wire.String(append(dst, `{"id":`...), n.activityID())
-	dst = wire.String(append(dst, `,"activity_type":`...), string(n.Type))
-	dst = wire.String(append(dst, `,"activity_sub_type":`...), n.Type.subType())
+	kind, subType := n.Type.parts()
+	dst = wire.String(append(dst, `,"activity_type":`...), kind)
+	dst = wire.String(append(dst, `,"activity_sub_type":`...), subType)
 	dst = wire.String(append(dst, `,"date":`...), n.Date)
 	dst = wire.Decimal(append(dst, `,"net_amount":`...), n.NetAmount)
 	dst = wire.String(append(dst, `,"description":`...), n.Type.description())

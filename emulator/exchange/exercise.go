@@ -88,7 +88,7 @@ func (a *Account) Exercise(symbolOrID string, request ExerciseRequest) error {
 	}
 	a.exercise(held.asset, qty, now)
 	if commission := request.Commission.Value; commission != nil && commission.IsPos() {
-		a.adjustCash(Fee, held.asset, commission.Neg(), uuid.NewString(), now)
+		a.adjustCash(Commission, held.asset, commission.Neg(), uuid.NewString(), now)
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func (x *Exchange) recallShorts(now time.Time) {
 func (a *Account) recallShort(e *entry, symbol string, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if e.resting && e.Asset.Symbol == symbol && e.Intent == SellToOpen && !e.Status.Terminal() {
+	if e.resting && e.Asset.Symbol == symbol && e.Intent == SellToOpen && !e.Status.Terminal() && !a.isLocated(e, now) {
 		a.end(e, StatusCanceled, now)
 	}
 }

@@ -21,6 +21,10 @@ func (a *Account) look(e *entry, now time.Time) {
 		a.end(e, a.exchange.endOfDay(e), now)
 		return
 	}
+	if a.lostLocate(e, now) {
+		a.end(e, StatusCanceled, now)
+		return
+	}
 	if !a.eligible(e, now) || a.halted(e) {
 		a.exchange.book.rest(e)
 		return

@@ -79,6 +79,6 @@ func (a *Account) checkExerciseCommission(commission *decimal.Decimal) error {
 // chargeCommission takes an order's commission when it fills for the first time.
 func (a *Account) chargeCommission(e *entry, first bool, now time.Time) {
 	if first && e.Commission != nil && e.Commission.IsPos() {
-		a.adjustCash(Fee, e.Asset, e.Commission.Neg(), uuid.NewString(), now)
+		a.adjustCash(Commission, e.Asset, e.Commission.Neg(), uuid.NewString(), now)
 	}
 }

@@ -186,7 +186,7 @@ func (a *Account) checkOpposite(candidate *entry) error {
 }
 
 // checkShort applies the rules for opening a short position.
-func (a *Account) checkShort(candidate *entry, equity decimal.Decimal) error {
+func (a *Account) checkShort(candidate *entry, equity decimal.Decimal, now time.Time) error {
 	if candidate.Intent != SellToOpen {
 		return nil
 	}
@@ -196,7 +196,7 @@ func (a *Account) checkShort(candidate *entry, equity decimal.Decimal) error {
 	if candidate.Notional != nil || !candidate.Qty.Trunc(0).Equal(*candidate.Qty) {
 		return wire.Unprocessable("fractional orders cannot be sold short")
 	}
-	if !candidate.Asset.Shortable || !candidate.Asset.EasyToBorrow || a.exchange.scarce.has(candidate.Asset.Symbol) {
+	if !candidate.Asset.Shortable || !a.exchange.easyToBorrow(candidate.Asset) && !a.isLocated(candidate, now) {
 		return wire.Unprocessable("asset %q cannot be sold short", candidate.Asset.Symbol)
 	}
 	if !a.shortingEnabled(equity) {

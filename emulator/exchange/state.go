@@ -30,6 +30,7 @@ type SavedAccount struct {
 	Restriction   Restriction     `json:"restriction"`
 	Privilege     Privilege       `json:"privilege"`
 	DayTrading    dayTrading      `json:"day_trading"`
+	Locates       []Locate        `json:"locates,omitempty"`
 	Cash          decimal.Decimal `json:"cash"`
 	Reserved      decimal.Decimal `json:"reserved"`
 	ReservedCash  decimal.Decimal `json:"reserved_cash"`
@@ -106,6 +107,9 @@ func (a *Account) save() (SavedAccount, error) {
 	for _, list := range a.watchlists {
 		saved.Watchlists = append(saved.Watchlists, list.clone())
 	}
+	for _, located := range a.locates {
+		saved.Locates = append(saved.Locates, *located)
+	}
 	for _, e := range a.submitted {
 		saved.Orders = append(saved.Orders, e.save())
 	}
@@ -153,7 +157,7 @@ func (a *Account) clear() {
 	}
 	a.cash, a.reserved, a.reservedCash = a.opening, decimal.Decimal{}, decimal.Decimal{}
 	a.configuration, a.restriction, a.privilege, a.firstExpiry = a.exchange.defaultConfiguration(), Restriction{}, Privilege{}, time.Time{}
-	a.dayTrading = dayTrading{}
+	a.dayTrading, a.locates = dayTrading{}, nil
 	a.holdings, a.orders, a.byClientID = make(map[string]*holding), make(map[string]*entry), make(map[string]*entry)
 	a.submitted, a.open = nil, make(map[queue][]*entry)
 	a.lastEquity, a.lastMargin = a.opening, decimal.Decimal{}
@@ -213,6 +217,9 @@ func (a *Account) rebuild(saved SavedAccount) (*Account, error) {
 			listed, held.Qty, held.Cost, held.OvernightQty, held.NotExercised, held.Dismissed,
 		}
 		scratch.noteExpiry(listed)
+	}
+	for _, located := range saved.Locates {
+		scratch.locates = append(scratch.locates, &located)
 	}
 	for i := range saved.Orders {
 		if err := scratch.rebuildOrder(a, &saved.Orders[i]); err != nil {
@@ -299,7 +306,7 @@ func (a *Account) take(scratch *Account) {
 	defer a.mu.Unlock()
 	a.configuration, a.cash, a.reserved = scratch.configuration, scratch.cash, scratch.reserved
 	a.reservedCash, a.firstExpiry, a.restriction = scratch.reservedCash, scratch.firstExpiry, scratch.restriction
-	a.privilege, a.dayTrading = scratch.privilege, scratch.dayTrading
+	a.privilege, a.dayTrading, a.locates = scratch.privilege, scratch.dayTrading, scratch.locates
 	a.lastEquity, a.lastMargin, a.lastClose = scratch.lastEquity, scratch.lastMargin, scratch.lastClose
 	a.holdings, a.orders, a.byClientID = scratch.holdings, scratch.orders, scratch.byClientID
 	a.submitted, a.open, a.watchlists = scratch.submitted, scratch.open, scratch.watchlists

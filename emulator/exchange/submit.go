@@ -134,7 +134,7 @@ func (a *Account) admit(candidate *entry, now time.Time) error {
 	if err := a.checkConcentration(v); err != nil {
 		return err
 	}
-	if err := a.checkShort(candidate, v.equity); err != nil {
+	if err := a.checkShort(candidate, v.equity, now); err != nil {
 		return err
 	}
 	if candidate.Asset.Class == asset.Crypto {

@@ -28,6 +28,7 @@ func (a *Account) execute(e *entry, qty, price decimal.Decimal, now time.Time) {
 	}
 	first := e.FilledQty.IsZero()
 	a.noteTrade(e.Asset, signed, now)
+	a.useLocate(e, qty, now)
 	a.settle(e.Asset, signed, price)
 	a.notePeak(now)
 	a.charge(e.Asset, coins, dollars)

@@ -110,6 +110,7 @@ func listings() []string {
 		"/v2/orders", "/v2/orders:by_client_order_id", "/v2/account/activities", "/v2/account/activities/FILL",
 		"/v2/account/portfolio/history", "/v2/options/contracts", "/v2/corporate_actions/announcements", "/v2/assets",
 		"/v2/calendar", "/v3/clock", "/v3/calendar/NYSE", "/v2/watchlists:by_name", "/v2/positions/AAPL",
+		"/v1/locates", "/v1/locates/quotes",
 	}
 }
 
@@ -123,6 +124,7 @@ func FuzzQueries(f *testing.F) {
 		"ca_types=Dividend&since=2026-01-01&until=2026-02-01&date_type=ex_date", "status=active&asset_class=crypto&attributes=ipo",
 		"start=0001-01-01&end=9999-12-31&date_type=SETTLEMENT", "markets=NYSE,XNAS&time=2026-11-23T15:00:00Z", "start=2026-01-01&timezone=UTC",
 		"name=fuzz", "before_order_id=11111111-2222-3333-4444-555555555555",
+		"status=active&symbol=GME&limit=2&start=2026-01-01&end=2027-01-01&page_token=eyJpZCI6IngifQ", "symbols=GME,AAPL,,X",
 	} {
 		f.Add(i, query)
 	}
@@ -144,6 +146,7 @@ func FuzzBodies(f *testing.F) {
 		`{"order_class":"mleg","qty":"1","type":"market","time_in_force":"day","legs":[{"symbol":"AAPL261204C00275000","ratio_qty":"1","position_intent":"buy_to_open"},{"symbol":"AAPL261204C00280000","ratio_qty":"1","side":"sell","position_intent":"sell_to_open"}]}`,
 		`{"qty":"2","limit_price":"0.02"}`, `{"limit_price":-1}`, `{"qty":1}`, ``, `{"no_shorting":true,"max_options_trading_level":null}`,
 		`{"name":"list","symbols":["BTC/USD"]}`, `{"symbol":"MSFT"}`,
+		`{"symbol":"GME","qty":100,"limit_price":"0.05","all_or_none":true}`,
 	} {
 		f.Add(i, body)
 	}
@@ -154,7 +157,7 @@ func FuzzBodies(f *testing.F) {
 			{"POST", "/v2/orders"}, {"POST", "/v2/orders"}, {"PATCH", "/v2/orders/" + d.orders[2]}, {"PATCH", "/v2/orders/" + d.orders[3]},
 			{"POST", "/v2/positions/" + contract + "/exercise"}, {"POST", "/v2/positions/" + contract + "/do-not-exercise"},
 			{"PATCH", "/v2/account/configurations"}, {"POST", "/v2/watchlists"}, {"POST", "/v2/watchlists:by_name?name=fuzz"},
-			{"PUT", "/v2/watchlists:by_name?name=fuzz"},
+			{"PUT", "/v2/watchlists:by_name?name=fuzz"}, {"POST", "/v1/locates"},
 		}
 		to := routes[uint(route)%uint(len(routes))]
 		check(t, to[0]+" "+to[1]+" "+body, d.call(to[0], to[1], body))

@@ -57,6 +57,11 @@ func (api *API) Register(mux *http.ServeMux, gate *access.Gate) {
 		"GET /v2/corporate_actions/announcements":                api.getAnnouncements,
 		"GET /v2/corporate_actions/announcements/{announcement}": api.getAnnouncement,
 
+		"GET /v1/locates":          api.getLocates,
+		"POST /v1/locates":         postLocate,
+		"GET /v1/locates/quotes":   getLocateQuotes,
+		"GET /v1/locates/{locate}": api.getLocate,
+
 		"GET /v3/clock":                     api.getClockV3,
 		"GET /v3/calendar/{market}":         api.getCalendarV3,
 		"GET /v2/clock":                     api.getClock,
