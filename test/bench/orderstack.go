@@ -7,7 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
+	"slices"
 	"strconv"
 	"time"
 
@@ -114,27 +114,11 @@ func startStack(ctx context.Context, b *backing) (address string, stop func(), e
 			return "", nil, err
 		}
 	}
-	program, err := os.Executable()
-	if err != nil {
-		return "", nil, err
-	}
 	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
-	command := exec.CommandContext(ctx, program)
-	command.Env = append(append(os.Environ(), b.environ...), stackVariable+"="+address, "PORT="+strconv.Itoa(ports[1]))
+	environ := append(slices.Clone(b.environ), stackVariable+"="+address, "PORT="+strconv.Itoa(ports[1]))
 	for name, value := range orderSettings() {
-		command.Env = append(command.Env, name+"="+value)
+		environ = append(environ, name+"="+value)
 	}
-	command.Stderr = os.Stderr
-	if err := command.Start(); err != nil {
-		return "", nil, err
-	}
-	stop = func() {
-		_ = command.Process.Kill()
-		_ = command.Wait() // killed on purpose
-	}
-	if _, err := dialWhenListening(ctx, address); err != nil {
-		stop()
-		return "", nil, err
-	}
-	return address, stop, nil
+	stop, err = startSelf(ctx, address, environ...)
+	return address, stop, err
 }

@@ -46,16 +46,23 @@ func startPeer(ctx context.Context, size int) (address string, stop func(), err 
 	if err != nil {
 		return "", nil, err
 	}
+	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	stop, err = startSelf(ctx, address, peerVariable+"="+address+"/"+strconv.Itoa(size))
+	return address, stop, err
+}
+
+// startSelf starts this program again with more environment, as which it is something else, and waits until it listens
+// at address.
+func startSelf(ctx context.Context, address string, environ ...string) (stop func(), err error) {
 	program, err := os.Executable()
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	command := exec.CommandContext(ctx, program)
-	command.Env = append(os.Environ(), peerVariable+"="+address+"/"+strconv.Itoa(size))
+	command.Env = append(os.Environ(), environ...)
 	command.Stderr = os.Stderr
 	if err := command.Start(); err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	stop = func() {
 		_ = command.Process.Kill()
@@ -63,7 +70,7 @@ func startPeer(ctx context.Context, size int) (address string, stop func(), err 
 	}
 	if _, err := dialWhenListening(ctx, address); err != nil {
 		stop()
-		return "", nil, err
+		return nil, err
 	}
-	return address, stop, nil
+	return stop, nil
 }

@@ -18,28 +18,14 @@ const (
 // measureQuoteLoad offers 10,000 requests a second on 2,000 connections. Where that is not within the goal it also offers
 // less, and says what limits: client and server share the machine, and a bare handler gets the same load.
 func measureQuoteLoad(ctx context.Context, o options) ([]row, error) {
-	b, err := startBacking(ctx, o.bin)
+	b, err := startQuoteBesideBare(ctx, o.bin)
 	if err != nil {
 		return nil, err
 	}
 	defer b.stop()
-	quote, err := b.serveQuote(ctx, o.bin)
-	if err != nil {
-		return nil, err
-	}
-	defer quote.stop()
-	size, err := bodySize(ctx, "http://"+quote.address+quotePath, b.token)
-	if err != nil {
-		return nil, err
-	}
-	bare, stopBare, err := startPeer(ctx, size)
-	if err != nil {
-		return nil, err
-	}
-	defer stopBare()
 	var rows []row
 	for _, rate := range []int{manyRequests, manyRequests / 2, manyRequests / 4} {
-		l := openLoad{address: quote.address, connections: manyConnections, rate: rate, span: o.load, next: b.request()}
+		l := openLoad{address: b.quote.address, connections: manyConnections, rate: rate, span: o.load, next: b.request()}
 		warm := l
 		warm.span = time.Second
 		if _, err := warm.run(ctx); err != nil {
@@ -51,7 +37,7 @@ func measureQuoteLoad(ctx context.Context, o options) ([]row, error) {
 			return nil, err
 		}
 		machine := busySince(before)
-		l.address = bare
+		l.address = b.bare
 		peer, err := l.run(ctx)
 		if err != nil {
 			return nil, err

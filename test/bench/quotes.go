@@ -84,26 +84,12 @@ func (b *backing) request() func(dst []byte, connection, number int) []byte {
 // measureQuotes measures the cached quote, all checks on, against a bare handler that writes as many bytes, and against
 // the predecessor's stack.
 func measureQuotes(ctx context.Context, o options) ([]row, error) {
-	b, err := startBacking(ctx, o.bin)
+	b, err := startQuoteBesideBare(ctx, o.bin)
 	if err != nil {
 		return nil, err
 	}
 	defer b.stop()
-	quote, err := b.serveQuote(ctx, o.bin)
-	if err != nil {
-		return nil, err
-	}
-	defer quote.stop()
-	size, err := bodySize(ctx, "http://"+quote.address+quotePath, b.token)
-	if err != nil {
-		return nil, err
-	}
-	bare, stopBare, err := startPeer(ctx, size)
-	if err != nil {
-		return nil, err
-	}
-	defer stopBare()
-	addresses := []string{quote.address, bare}
+	addresses := []string{b.quote.address, b.bare}
 	predecessor, missing, err := b.servePredecessor(ctx)
 	if err != nil {
 		return nil, err
