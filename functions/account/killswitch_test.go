@@ -2,9 +2,13 @@ package account
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/opitios-ai/alpaca-knative/shared/auth"
+	"github.com/opitios-ai/alpaca-knative/shared/ceiling"
+	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
 
 func TestKillSwitchIsForAdministrators(t *testing.T) {
@@ -56,5 +60,40 @@ func TestControlsOfAnAccount(t *testing.T) {
 	got := decodeData[AccountControls](t, f.get("/api/v1/admin/accounts/"+alice+"/risk", f.token("admin", auth.PermissionAdmin)))
 	if got.AccountID != alice || got.Limits.OrdersPerMinute == 0 || got.Limits.AlpacaRequestsPerMinute == 0 {
 		t.Fatalf("%+v", got)
+	}
+}
+
+func TestCeilingsOfAllAccounts(t *testing.T) {
+	t.Parallel()
+	controls := filepath.Join(t.TempDir(), "controls.json")
+	if err := os.WriteFile(controls, []byte(`{"all_accounts":{"max_open_value":"1000"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t, func(c *Config) { c.ControlsFile = controls })
+	admin := f.token("admin", auth.PermissionAdmin)
+	got := decodeData[AllCeilings](t, f.get("/api/v1/admin/risk", admin))
+	if got.Ceilings.MaxOpenValue.String() != "1000" || got.Used == nil || got.Used.Complete || got.ChangedAt == nil {
+		t.Fatalf("%+v", got)
+	}
+	book := ceiling.New(f.platform.Redis, ceiling.Config{})
+	if err := book.Begin(t.Context(), "test", "2026-11-23"); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := book.Finish(t.Context(), "test", 0); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	value := decimal.FromInt(7)
+	if _, err := book.Grant(t.Context(), ceiling.Order{AccountID: alice, ClientOrderID: "c"}, &value, "2026-11-23", &got.Ceilings); err != nil {
+		t.Fatal(err)
+	}
+	got = decodeData[AllCeilings](t, f.get("/api/v1/admin/risk", admin))
+	if !got.Used.Complete || got.Used.OpenOrders != 1 || got.Used.OpenValue.String() != "7" || got.Used.DailyValue.String() != "7" {
+		t.Fatalf("%+v", got.Used)
+	}
+	if answer := f.get("/api/v1/admin/risk", f.token(alice, auth.PermissionAccountRead)); answer.status != http.StatusForbidden {
+		t.Fatalf("%d %s", answer.status, answer.text)
+	}
+	if none := decodeData[AllCeilings](t, newFixture(t).get("/api/v1/admin/risk", admin)); none.Used != nil || none.ChangedAt != nil {
+		t.Fatalf("%+v", none)
 	}
 }

@@ -60,14 +60,18 @@ func (f *Function) checkCeilings(ctx context.Context, p *placement) error {
 	if !limits.Any() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, f.config.RedisTimeout)
-	defer cancel()
 	var value *decimal.Decimal
 	if limits.NeedsValue() {
-		if value = risk.HoldOf(&p.risk.order, p.risk.known).Value; value == nil {
+		value = risk.HoldOf(&p.risk.order, p.risk.known).Value
+		switch {
+		case value == nil && p.risk.known == nil && f.unknownSymbol(ctx, p):
+			return noSuchSymbol(p)
+		case value == nil:
 			return f.refused(p, &risk.Refusal{Control: allAccounts, Unknown: true, Message: "what the order is worth is not known: there is no price"})
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, f.config.RedisTimeout)
+	defer cancel()
 	ask := f.ceilings.book.Grant
 	if p.dry {
 		ask = f.ceilings.book.Peek

@@ -174,6 +174,14 @@ func TestCeilingOverAllAccounts(t *testing.T) {
 	})
 }
 
+// TestUnknownSymbolUnderCeilings: it has no price, and that is not what is wrong with it.
+func TestUnknownSymbolUnderCeilings(t *testing.T) {
+	client, _ := storetest.Embedded(t)
+	b := newFirm(t, client, 1, `{"max_open_value":100}`).whole().instances[0]
+	b.mustFail(b.place(`{"symbol":"NOSUCH"}`), problem.InvalidSymbol)
+	b.mustFail(b.send(http.MethodPost, "/api/v1/options/order", `{"symbol":"AAPL280121C00001000","qty":1,"side":"buy","type":"market"}`), problem.InvalidSymbol)
+}
+
 // gathered is the value of a metric with a label of that value.
 func gathered(t *testing.T, b *bench, name, label string) float64 {
 	t.Helper()

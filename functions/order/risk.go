@@ -139,7 +139,7 @@ func (f *Function) checkRisk(ctx context.Context, p *placement) error {
 		refusal = risk.Decide(a.controls, a.inputs(f, true)) // by what is true now
 	}
 	if refusal != nil && refusal.Unknown && a.known == nil && f.unknownSymbol(ctx, p) {
-		return &riskError{refusal: &risk.Refusal{}, why: problem.InvalidSymbol.New("asset %q not found", p.request.Symbol).Field("symbol")}
+		return noSuchSymbol(p)
 	}
 	if refusal != nil {
 		return f.refused(p, refusal)
@@ -163,6 +163,11 @@ func (f *Function) unknownSymbol(ctx context.Context, p *placement) bool {
 		_, err = f.Alpaca.Asset(ctx, p.account.Credentials, p.request.Symbol)
 	}
 	return errors.Is(err, alpaca.ErrNotFound)
+}
+
+// noSuchSymbol refuses an order for a symbol that Alpaca does not have, for good.
+func noSuchSymbol(p *placement) *riskError {
+	return &riskError{refusal: &risk.Refusal{}, why: problem.InvalidSymbol.New("asset %q not found", p.request.Symbol).Field("symbol")}
 }
 
 func (a *appraisal) inputs(f *Function, fresh bool) *risk.Inputs {
