@@ -49,6 +49,7 @@ func (api *API) Handler() http.Handler {
 	mux.HandleFunc("GET /emulator/accounts", api.accounts)
 	mux.HandleFunc("POST /emulator/account", api.restrict)
 	mux.HandleFunc("GET /emulator/audit", api.audit)
+	mux.HandleFunc("GET /emulator/margin-calls", api.marginCalls)
 	mux.HandleFunc("GET /emulator/counters", api.counters)
 	mux.HandleFunc("GET /emulator/answers", api.answers)
 	mux.HandleFunc("GET /emulator/profile/{name}", api.profile)
@@ -115,6 +116,16 @@ func (api *API) audit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	write(w, http.StatusOK, account.Accepted())
+}
+
+// marginCalls tells what the intraday margin rule called of an account.
+func (api *API) marginCalls(w http.ResponseWriter, r *http.Request) {
+	account, ok := api.Exchange.Account(r.URL.Query().Get("key_id"))
+	if !ok {
+		refuse(w, http.StatusNotFound, "key_id: no such account")
+		return
+	}
+	write(w, http.StatusOK, account.IntradayMargin())
 }
 
 // counters tells how often each key was refused with 429.

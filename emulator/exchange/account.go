@@ -26,6 +26,7 @@ type Account struct {
 	privilege     Privilege
 	dayTrading    dayTrading
 	locates       []*Locate // oldest first
+	intraday      IntradayMargin
 	cash          decimal.Decimal
 	reserved      decimal.Decimal // buying power that open orders hold
 	reservedCash  decimal.Decimal // cash that open orders in crypto and options hold
@@ -119,6 +120,7 @@ func (a *Account) rollOver(now time.Time) {
 	a.lastClose = calendar.PreviousClose(now)
 	v := a.value(a.lastClose)
 	a.lastEquity, a.lastMargin = v.equity, maintenanceMargin(v)
+	a.callMargin(v)
 	for _, held := range a.holdings {
 		held.overnightQty = held.qty
 	}

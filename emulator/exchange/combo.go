@@ -342,7 +342,7 @@ func (a *Account) fillCombo(e *entry, now time.Time) {
 }
 
 func (a *Account) executeCombo(e *entry, units, net decimal.Decimal, prices []decimal.Decimal, now time.Time) {
-	fills := make([]LegFill, 0, len(prices))
+	fills, level := make([]LegFill, 0, len(prices)), a.levelBefore(now)
 	for i, leg := range e.combo.legs {
 		qty := units.Mul(*leg.RatioQty)
 		signed := qty
@@ -358,6 +358,7 @@ func (a *Account) executeCombo(e *entry, units, net decimal.Decimal, prices []de
 			PositionQty: a.positionQty(leg.Asset.Symbol),
 		})
 	}
+	a.noteLevel(level, now)
 	first := e.FilledQty.IsZero()
 	e.FilledQty = e.FilledQty.Add(units)
 	e.filledCost = e.filledCost.Add(units.Mul(net))

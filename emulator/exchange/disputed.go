@@ -26,6 +26,8 @@ type Disputed struct {
 	RepeatedCancels bool
 	// OlderOptionTexts words two refusals as the older parts of Alpaca's options page do; else as its table of errors.
 	OlderOptionTexts bool
+	// IntradayMarginCalls keeps the intraday margin rule of June 2026; whether paper trading does is not documented.
+	IntradayMarginCalls bool
 	// PatternDayTraderFields puts the five fields of the former pattern-day-trader rule into account answers.
 	PatternDayTraderFields bool
 }
@@ -34,7 +36,8 @@ type Disputed struct {
 var ErrDisputed = errors.New("unknown reading of trading")
 
 // ParseDisputed reads names with commas between them: held-events, wide-option-orders, wide-notional, crypto-day-orders,
-// reusable-client-order-ids, canceled-at-close, repeated-cancels, pattern-day-trader-fields, older-option-texts. ErrDisputed.
+// reusable-client-order-ids, canceled-at-close, repeated-cancels, pattern-day-trader-fields, older-option-texts,
+// intraday-margin-calls. ErrDisputed.
 func ParseDisputed(names string) (Disputed, error) {
 	var d Disputed
 	known := map[string]*bool{
@@ -42,6 +45,7 @@ func ParseDisputed(names string) (Disputed, error) {
 		"crypto-day-orders": &d.CryptoDayOrders, "reusable-client-order-ids": &d.ReusableClientOrderIDs,
 		"canceled-at-close": &d.CanceledAtClose, "repeated-cancels": &d.RepeatedCancels,
 		"pattern-day-trader-fields": &d.PatternDayTraderFields, "older-option-texts": &d.OlderOptionTexts,
+		"intraday-margin-calls": &d.IntradayMarginCalls,
 	}
 	for name := range strings.SplitSeq(names, ",") {
 		if name == "" {

@@ -151,7 +151,10 @@ func (a *Account) checkExercise(held *holding, qty decimal.Decimal, now time.Tim
 		return nil
 	}
 	bought := qty.Mul64(asset.Multiplier)
-	if missing := decimal.FromInt(after.shortage() * asset.Multiplier); missing.GreaterThan(a.freeShares(c.Underlying.Symbol).Add(bought)) {
+	// Shares that were sold short take theirs first.
+	tied, _ := a.tiedShares(queue{c.Underlying.Symbol, Sell}, nil)
+	shares := a.positionQty(c.Underlying.Symbol).Sub(tied).Add(bought)
+	if missing := decimal.FromInt(after.shortage() * asset.Multiplier); missing.IsPos() && missing.GreaterThan(shares) {
 		return wire.Forbidden("account not eligible to trade uncovered option contracts")
 	}
 	v := a.value(now)

@@ -12,16 +12,17 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 )
 
-// contracts are some option contracts on F that are listed now: two expirations, calls and puts, three strikes.
-func (r *randomLedger) contracts() []string {
+// contracts are some option contracts on one underlying that are listed now: of each root two expirations, calls and puts, three
+// strikes.
+func (r *randomLedger) contracts(t *rapid.T) []string {
 	catalogue := r.account.exchange.catalogue
-	stock, _ := catalogue.Find("F")
+	stock, _ := catalogue.Find(rapid.SampledFrom(r.underlyings).Draw(t, "underlying"))
 	expirations := catalogue.Expirations(r.clock.Now())[:2]
 	perKind := map[string]int{}
 	var symbols []string
 	for listed := range catalogue.ChainOf(stock, expirations) {
 		c := listed.Contract
-		kind := c.Date() + string(c.Type)
+		kind := c.Root + c.Date() + string(c.Type)
 		if c.Strike.GreaterThanOrEqual(decimal.FromInt(12)) && perKind[kind] < 3 {
 			perKind[kind]++
 			symbols = append(symbols, listed.Symbol)
@@ -49,7 +50,7 @@ func premium(t *rapid.T, low int) string {
 }
 
 func (r *randomLedger) option(t *rapid.T) {
-	symbol := rapid.SampledFrom(r.contracts()).Draw(t, "contract")
+	symbol := rapid.SampledFrom(r.contracts(t)).Draw(t, "contract")
 	body := fmt.Sprintf(`{"symbol":%q,"side":%q,"qty":%d,"time_in_force":"day"`, symbol,
 		rapid.SampledFrom([]Side{Buy, Sell}).Draw(t, "side"), rapid.IntRange(1, 20).Draw(t, "qty"))
 	switch kind := rapid.SampledFrom([]Type{Market, Limit, Stop}).Draw(t, "type"); kind {
@@ -65,7 +66,7 @@ func (r *randomLedger) option(t *rapid.T) {
 
 // combo sends a multi-leg order, often one that closes what is there.
 func (r *randomLedger) combo(t *rapid.T) {
-	symbols := rapid.SliceOfNDistinct(rapid.SampledFrom(r.contracts()), 2, 4, func(s string) string { return s }).Draw(t, "contracts")
+	symbols := rapid.SliceOfNDistinct(rapid.SampledFrom(r.contracts(t)), 2, 4, func(s string) string { return s }).Draw(t, "contracts")
 	legs := make([]string, 0, len(symbols))
 	for _, symbol := range symbols {
 		side := rapid.SampledFrom([]Side{Buy, Sell}).Draw(t, "side")
@@ -110,7 +111,7 @@ func (r *randomLedger) exercise(t *rapid.T) {
 			return
 		}
 		ends := expiration.asset.Contract.Expiration
-		for _, moment := range []time.Time{ends.Add(-beforeExpiry), ends} {
+		for _, moment := range []time.Time{ends.Add(-beforeExpiry), ends} { // the latter is the morning for some
 			if moment.After(r.clock.Now()) {
 				r.clock.Set(moment)
 			}

@@ -43,7 +43,7 @@ func TestShortCallsStayCovered(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		r := newRandomLedger(t)
-		r.symbols = []string{"F"}
+		r.symbols, r.underlyings = []string{"F"}, []string{"F"}
 		t.Repeat(map[string]func(*rapid.T){
 			"submit":  r.submit,
 			"option":  r.option,
@@ -80,6 +80,8 @@ type randomLedger struct {
 	account *Account
 	clock   *clock.Fake
 	symbols []string
+
+	underlyings []string // of options
 }
 
 func newRandomLedger(t *rapid.T) *randomLedger {
@@ -95,14 +97,17 @@ func newRandomLedger(t *rapid.T) *randomLedger {
 	latency := rapid.SampledFrom([]time.Duration{-1, time.Nanosecond}).Draw(t, "latency")
 	settings := Settings{
 		FillLatency: latency, PartialFillProbability: 0.4,
-		Disputed: Disputed{HeldEvents: true, WideNotional: true, WideOptionOrders: rapid.Bool().Draw(t, "wide")},
+		Disputed: Disputed{
+			HeldEvents: true, WideNotional: true, WideOptionOrders: rapid.Bool().Draw(t, "wide"),
+			PatternDayTraderFields: rapid.Bool().Draw(t, "day trader rule"), IntradayMarginCalls: rapid.Bool().Draw(t, "margin calls"),
+		},
 	}
 	x := New(settings, hours, market.New(3, hours), catalogue)
 	account, err := x.Open(Opening{ID: "11111111-2222-3333-4444-555555555555", KeyID: "K", SecretKey: "S"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &randomLedger{account: account, clock: fake, symbols: []string{"AAPL", "F", "AMC", "BTC/USD"}}
+	return &randomLedger{account: account, clock: fake, symbols: []string{"AAPL", "F", "AMC", "BTC/USD"}, underlyings: []string{"F", "F", "XSP", "DJX", "T"}}
 }
 
 // settle runs what the venue would do after its latency.

@@ -164,6 +164,22 @@ func TestCloseAllKeepsCallsCovered(t *testing.T) {
 	expect(t, "positions", len(f.account.Positions()), 0)
 }
 
+// TestExerciseWithSharesSoldShort: the shares of an exercised call go to those that were sold short first, and then they are too few
+// for the call that the exercised one covered.
+func TestExerciseWithSharesSoldShort(t *testing.T) {
+	t.Parallel()
+	const later = "AAPL261211C00270000"
+	f := trader(t)
+	f.pinAt(later, "6")
+	f.place(mleg("1", `"market"`, leg(later, "1", "buy_to_open"), leg(call270, "1", "sell_to_open")))
+	f.place(`{"symbol":"AAPL","qty":1,"side":"sell","type":"market","time_in_force":"day"}`)
+	f.price("275")
+	expectFailure(t, f.account.Exercise(later, exchange.ExerciseRequest{}), 403, 40310000, "account not eligible to trade uncovered option contracts")
+	f.place(`{"symbol":"AAPL","qty":1,"side":"buy","type":"market","time_in_force":"day"}`)
+	f.note(f.account.Exercise(later, exchange.ExerciseRequest{}))
+	expect(t, "shares", f.position("AAPL"), "100")
+}
+
 func TestCashSecuredPut(t *testing.T) {
 	t.Parallel()
 	f := trader(t)

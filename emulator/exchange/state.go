@@ -31,6 +31,7 @@ type SavedAccount struct {
 	Privilege     Privilege       `json:"privilege"`
 	DayTrading    dayTrading      `json:"day_trading"`
 	Locates       []Locate        `json:"locates,omitempty"`
+	Intraday      IntradayMargin  `json:"intraday_margin"`
 	Cash          decimal.Decimal `json:"cash"`
 	Reserved      decimal.Decimal `json:"reserved"`
 	ReservedCash  decimal.Decimal `json:"reserved_cash"`
@@ -94,7 +95,7 @@ func (a *Account) save() (SavedAccount, error) {
 		return SavedAccount{}, fmt.Errorf("account %s: %w", a.ID, err)
 	}
 	saved := SavedAccount{
-		KeyID: a.KeyID, Configuration: a.configuration, Restriction: a.restriction, Privilege: a.privilege, Cash: a.cash, DayTrading: a.dayTrading.clone(), Reserved: a.reserved, ReservedCash: a.reservedCash,
+		KeyID: a.KeyID, Configuration: a.configuration, Restriction: a.restriction, Privilege: a.privilege, Cash: a.cash, DayTrading: a.dayTrading.clone(), Intraday: a.intraday.clone(), Reserved: a.reserved, ReservedCash: a.reservedCash,
 		LastEquity: a.lastEquity,
 		LastMargin: a.lastMargin, LastClose: a.lastClose, Dice: dice, EventTime: a.history.last,
 	}
@@ -157,7 +158,7 @@ func (a *Account) clear() {
 	}
 	a.cash, a.reserved, a.reservedCash = a.opening, decimal.Decimal{}, decimal.Decimal{}
 	a.configuration, a.restriction, a.privilege, a.firstExpiry = a.exchange.defaultConfiguration(), Restriction{}, Privilege{}, time.Time{}
-	a.dayTrading, a.locates = dayTrading{}, nil
+	a.dayTrading, a.locates, a.intraday = dayTrading{}, nil, IntradayMargin{}
 	a.holdings, a.orders, a.byClientID = make(map[string]*holding), make(map[string]*entry), make(map[string]*entry)
 	a.submitted, a.open = nil, make(map[queue][]*entry)
 	a.lastEquity, a.lastMargin = a.opening, decimal.Decimal{}
@@ -199,7 +200,7 @@ func (x *Exchange) Restore(saved SavedState) error {
 // rebuild makes an account of saved parts that belongs to nobody yet.
 func (a *Account) rebuild(saved SavedAccount) (*Account, error) {
 	scratch := &Account{
-		KeyID: a.KeyID, configuration: saved.Configuration, restriction: saved.Restriction, privilege: saved.Privilege, dayTrading: saved.DayTrading,
+		KeyID: a.KeyID, configuration: saved.Configuration, restriction: saved.Restriction, privilege: saved.Privilege, dayTrading: saved.DayTrading, intraday: saved.Intraday,
 		cash: saved.Cash, reserved: saved.Reserved, reservedCash: saved.ReservedCash,
 		lastEquity: saved.LastEquity, lastMargin: saved.LastMargin, lastClose: saved.LastClose, source: &rand.PCG{},
 		holdings: make(map[string]*holding), orders: make(map[string]*entry), byClientID: make(map[string]*entry),
@@ -307,6 +308,7 @@ func (a *Account) take(scratch *Account) {
 	a.configuration, a.cash, a.reserved = scratch.configuration, scratch.cash, scratch.reserved
 	a.reservedCash, a.firstExpiry, a.restriction = scratch.reservedCash, scratch.firstExpiry, scratch.restriction
 	a.privilege, a.dayTrading, a.locates = scratch.privilege, scratch.dayTrading, scratch.locates
+	a.intraday = scratch.intraday
 	a.lastEquity, a.lastMargin, a.lastClose = scratch.lastEquity, scratch.lastMargin, scratch.lastClose
 	a.holdings, a.orders, a.byClientID = scratch.holdings, scratch.orders, scratch.byClientID
 	a.submitted, a.open, a.watchlists = scratch.submitted, scratch.open, scratch.watchlists

@@ -140,6 +140,9 @@ func (a *Account) admit(candidate *entry, now time.Time) error {
 	if candidate.Asset.Class == asset.Crypto {
 		return a.checkCryptoCost(candidate, v)
 	}
+	if err := a.checkFreeze(candidate, v, now); err != nil {
+		return err
+	}
 	if err := a.checkDayTradingPower(candidate, now); err != nil {
 		return err
 	}

@@ -27,10 +27,12 @@ func (a *Account) execute(e *entry, qty, price decimal.Decimal, now time.Time) {
 		signed = qty.Neg()
 	}
 	first := e.FilledQty.IsZero()
+	level := a.levelBefore(now)
 	a.noteTrade(e.Asset, signed, now)
 	a.useLocate(e, qty, now)
 	a.settle(e.Asset, signed, price)
 	a.notePeak(now)
+	a.noteLevel(level, now)
 	a.charge(e.Asset, coins, dollars)
 	e.FilledQty = e.FilledQty.Add(qty)
 	e.filledCost = e.filledCost.Add(qty.Mul(price))
