@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/emulator"
+	faults "github.com/opitios-ai/alpaca-knative/emulator/fault"
 	orderfn "github.com/opitios-ai/alpaca-knative/functions/order"
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/ceiling"
@@ -404,4 +406,38 @@ func forget(t *testing.T, client redis.UniversalClient) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestAnAccountThatCantBeCountedHoldsAllUp: until it can, and what was counted before is not counted twice.
+func TestAnAccountThatCantBeCountedHoldsAllUp(t *testing.T) {
+	client, advance := storetest.Embedded(t)
+	f := newFirm(t, client, 2, `{"max_open_orders":2}`)
+	one, two := f.instances[0], f.instances[1]
+	qty, price := decimal.FromInt(1), decimal.FromInt(1)
+	for _, b := range f.instances {
+		if _, err := b.function.Alpaca.PlaceOrder(t.Context(), b.credentials(), alpaca.OrderRequest{
+			Symbol: "AAPL", Side: "buy", Type: "limit", TimeInForce: "day", Qty: &qty, LimitPrice: &price, ClientOrderID: "elsewhere",
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := one.function.CountOrders(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	one.clock.Advance(time.Minute)
+	advance(4 * time.Second)
+	if _, err := f.emulator.Faults().Add(faults.Fault{Route: "GET /v2/orders", Kind: faults.Status, Status: 500, Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := one.function.CountOrders(t.Context()); err == nil || !strings.Contains(err.Error(), "1 accounts are not counted") {
+		t.Fatal(err)
+	}
+	two.mustFail(two.rest(1, `{}`), problem.Unavailable)
+	if err := one.function.CountOrders(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if use := f.use(); use.OpenOrders != 2 || use.OpenValue.String() != "2" || use.DailyValue.String() != "2" {
+		t.Fatalf("%+v", use)
+	}
+	two.refusedBy(two.rest(1, `{}`), "all_accounts.max_open_orders")
 }

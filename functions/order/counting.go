@@ -158,16 +158,27 @@ func (f *Function) countAccounts(ctx context.Context, accounts []vault.Account) 
 		})
 	}
 	_ = group.Wait() // each has its own error
+	var left []error
 	for i := range accounts {
 		if counted[i].Load() {
 			c.done[accounts[i].ID] = true
 		}
+		if errors.Is(failed[i], ceiling.ErrOtherCounting) {
+			return failed[i]
+		}
+		if failed[i] != nil {
+			left = append(left, failed[i])
+		}
 	}
-	return errors.Join(failed...)
+	if len(left) > 0 {
+		return fmt.Errorf("%d accounts are not counted yet, one of them: %w", len(left), left[0])
+	}
+	return nil
 }
 
 func (f *Function) countAccount(ctx context.Context, account *vault.Account, begin time.Time) error {
-	told, err := f.toldOf(ctx, account, begin, alpaca.OrdersQuery{Status: "open"}, alpaca.OrdersQuery{Status: "all", After: begin})
+	// The orders of all accounts wait for this.
+	told, err := f.toldOf(alpaca.Urgent(ctx), account, begin, alpaca.OrdersQuery{Status: "open"}, alpaca.OrdersQuery{Status: "all", After: begin})
 	if errors.Is(err, alpaca.ErrUnauthorized) {
 		f.Logger.Error("account not counted: Alpaca refuses its keys, so that it can't trade", zap.String("account_id", account.ID))
 		return nil
