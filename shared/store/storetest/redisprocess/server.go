@@ -53,7 +53,11 @@ func Start(ctx context.Context, clustered bool, more ...string) (*Server, error)
 	if s.Port, err = freePort(); err != nil {
 		return nil, err
 	}
-	s.arguments = []string{"--port", strconv.Itoa(s.Port), "--bind", "127.0.0.1", "--dir", directory, "--save", "", "--appendonly", "no"}
+	// What a replica copied stays in its folder otherwise, and is what it begins with after a crash.
+	s.arguments = []string{
+		"--port", strconv.Itoa(s.Port), "--bind", "127.0.0.1", "--dir", directory, "--save", "", "--appendonly", "no",
+		"--rdb-del-sync-files", "yes",
+	}
 	if clustered {
 		if s.Bus, err = freePort(); err != nil {
 			return nil, err
