@@ -94,14 +94,9 @@ func fill(b *testing.B, client redis.UniversalClient, taken string, count int) {
 // scriptTime is the microseconds that Redis spent on scripts since it started.
 func scriptTime(b *testing.B, client *redis.Client) float64 {
 	b.Helper()
-	stats, err := client.InfoMap(b.Context(), "commandstats").Result()
+	microseconds, err := redisprocess.ScriptTime(b.Context(), client)
 	if err != nil {
 		b.Fatal(err)
-	}
-	var calls, microseconds float64
-	line := stats["Commandstats"]["cmdstat_evalsha"]
-	if _, err := fmt.Sscanf(line, "calls=%f,usec=%f", &calls, &microseconds); err != nil {
-		b.Fatalf("%q: %v", line, err)
 	}
 	return microseconds
 }
