@@ -30,7 +30,7 @@ func main() {
 func run(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("measure", flag.ContinueOnError)
 	state := flags.String("state", "/var/tmp/opitios-cluster", "the folder of the lab")
-	runs := flags.Int("runs", 15, "cold starts of each kind")
+	runs := flags.Int("runs", 10, "cold starts of each kind")
 	only := flags.String("only", "cold,event,breakdown,throughput,burst,memory", "what to measure")
 	if err := flags.Parse(arguments); err != nil {
 		return err
@@ -49,7 +49,7 @@ func run(ctx context.Context, arguments []string) error {
 	defer func() { _ = b.Close(context.WithoutCancel(ctx)) }() // it goes with the namespace, too
 	steps := map[string]func(context.Context) error{
 		"cold": b.ColdStarts, "event": b.ColdEvents, "throughput": b.Throughput, "burst": b.OpenBurst, "memory": b.Memory,
-		"breakdown": func(ctx context.Context) error { return b.Breakdown(ctx, min(b.Runs, 10)) },
+		"breakdown": func(ctx context.Context) error { return b.Breakdown(ctx, min(b.Runs, 5)) },
 	}
 	for name := range strings.SplitSeq(*only, ",") {
 		step, ok := steps[name]
