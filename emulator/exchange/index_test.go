@@ -171,10 +171,21 @@ func TestCommission(t *testing.T) {
 	f.place(`{"symbol":"AAPL","qty":10,"side":"buy","type":"market","time_in_force":"day","commission":"2.50"}`)
 	f.expectDaily("FEE AAPL 0 -2.5")
 	expect(t, "cash", f.account.Cash().String(), "98997.4")
+	f.price("270")
+	f.pinAt(call270, "5")
+	f.pinAt(call280, "2")
+	spread := mleg("1", `"market"`, leg(call270, "1", "buy_to_open"), leg(call280, "1", "sell_to_open"))
+	f.place(strings.Replace(spread, `"qty"`, `"commission":"1.30","qty"`, 1))
+	waiting := mleg("1", `"limit","limit_price":"0.50"`, leg(call270, "1", "buy_to_open"), leg(call280, "1", "sell_to_open"))
+	f.place(strings.Replace(waiting, `"qty"`, `"commission":"1.30","qty"`, 1))
+	f.expectDaily("FEE AAPL 0 -2.5", "FEE "+call270+" 0 -1.3")
 	before := f.saved()
 	f.exchange.Reset()
 	f.restore(before)
 	expect(t, "restored", f.saved(), before)
+	f.pinAt(call270, "2.30")
+	f.exchange.Sweep()
+	f.expectDaily("FEE AAPL 0 -2.5", "FEE "+call270+" 0 -1.3", "FEE "+call270+" 0 -1.3")
 }
 
 // TestRestoreKeepsRestrictions: what staff decided, marked stocks, index options and day trades survive a snapshot.

@@ -107,7 +107,6 @@ type Terms struct {
 	Replaces      string
 	Parent        string           `json:",omitempty"` // of a leg of a multi-leg order
 	RatioQty      *decimal.Decimal `json:",omitempty"` // of a leg of a multi-leg order, in each unit of it
-	Commission    *decimal.Decimal `json:",omitempty"` // USD, taken with the first fill
 
 	reservePrice decimal.Decimal // buying power that a share, a contract or a unit needs, USD
 }
@@ -173,13 +172,14 @@ type entry struct {
 	State
 
 	account     *Account
-	number      int             // place in the account's order of submission
-	reserved    decimal.Decimal // buying power that it holds, USD
-	triggered   bool            // a stop whose price was reached
-	resting     bool            // in the book
-	liquidates  bool            // closes a position together with all others
-	queued      atomic.Bool     // waits for the market to open
-	replacement *entry          // waits to take this order's place
+	number      int              // place in the account's order of submission
+	reserved    decimal.Decimal  // buying power that it holds, USD
+	triggered   bool             // a stop whose price was reached
+	resting     bool             // in the book
+	liquidates  bool             // closes a position together with all others
+	commission  *decimal.Decimal // USD, taken with the first fill
+	queued      atomic.Bool      // waits for the market to open
+	replacement *entry           // waits to take this order's place
 	replaces    *entry
 	family      *family // of a complex order
 	combo       *combo  // of the parent of a multi-leg order

@@ -78,7 +78,12 @@ func (a *Account) checkExerciseCommission(commission *decimal.Decimal) error {
 
 // chargeCommission takes an order's commission when it fills for the first time.
 func (a *Account) chargeCommission(e *entry, first bool, now time.Time) {
-	if first && e.Commission != nil && e.Commission.IsPos() {
-		a.adjustCash(Commission, e.Asset, e.Commission.Neg(), uuid.NewString(), now)
+	if !first || e.commission == nil || !e.commission.IsPos() {
+		return
 	}
+	of := e.Asset
+	if e.combo != nil { // which has no name; the first leg stands for all
+		of = e.combo.legs[0].Asset
+	}
+	a.adjustCash(Commission, of, e.commission.Neg(), uuid.NewString(), now)
 }

@@ -88,7 +88,7 @@ func (a *Account) merge(old *entry, change ReplaceRequest) (OrderRequest, error)
 		Symbol: old.Asset.Symbol, Side: old.Side, Type: old.Type, TimeInForce: old.TimeInForce,
 		Qty: Amount{old.Qty}, LimitPrice: Amount{old.LimitPrice}, TrailPrice: Amount{old.TrailPrice},
 		TrailPercent: Amount{old.TrailPercent}, ExtendedHours: old.ExtendedHours, ClientOrderID: change.ClientOrderID,
-		AdvancedInstructions: change.AdvancedInstructions, Commission: Amount{old.Commission},
+		AdvancedInstructions: change.AdvancedInstructions, Commission: Amount{old.commission},
 	}
 	if old.combo != nil {
 		request.Symbol, request.Class = "", MultiLeg

@@ -48,6 +48,16 @@ func busyFloor(t *testing.T) *floor {
 	f.place(debitSpread("1", mlegMarket))
 	f.place(creditSpread("1", `"limit","limit_price":"-2.00"`))
 	f.place(option(put260, "buy", "1", atMarket))
+	f.pinAt("XSP", "660")
+	f.pinAt(closingPut, "1")
+	f.place(option(closingPut, "buy", "1", atMarket))
+	f.place(option(adjustedPut, "buy", "1", atMarket))
+	if _, err := f.account.Locate(exchange.LocateRequest{Symbol: "GME", Qty: 100}, "key"); err != nil {
+		t.Fatal(err)
+	}
+	f.restrict(exchange.Restriction{OptionsRefused: []string{"DJX"}, AssignmentLocks: []string{closingPut}})
+	f.note(f.exchange.Offer("MSFT"))
+	f.note(f.exchange.MakeHardToBorrow("F"))
 	f.price("255")
 	if err := f.account.Exercise(put260, exchange.ExerciseRequest{}); err != nil {
 		t.Fatal(err)
@@ -69,7 +79,7 @@ func FuzzRestore(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, by := range []any{text, nil, 0, true} {
-			damaged, err := json.Marshal(damage(document, int(uint(at)%900), by))
+			damaged, err := json.Marshal(damage(document, int(uint(at)%1500), by))
 			if err != nil {
 				t.Fatal(err)
 			}

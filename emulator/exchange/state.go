@@ -58,20 +58,21 @@ type SavedHolding struct {
 
 // SavedOrder is an order with its ties to others, which are named by ID.
 type SavedOrder struct {
-	Terms        Terms           `json:"terms"`
-	Symbol       string          `json:"symbol"`
-	State        State           `json:"state"`
-	ReservePrice decimal.Decimal `json:"reserve_price"`
-	FilledCost   decimal.Decimal `json:"filled_cost"`
-	Reserved     decimal.Decimal `json:"reserved"`
-	Triggered    bool            `json:"triggered"`
-	Resting      bool            `json:"resting"`
-	Queued       bool            `json:"queued"`
-	Liquidates   bool            `json:"liquidates,omitempty"`
-	Replacement  string          `json:"replacement,omitempty"`
-	Opening      string          `json:"opening,omitempty"`
-	Profit       string          `json:"profit,omitempty"`
-	Stop         string          `json:"stop,omitempty"`
+	Terms        Terms            `json:"terms"`
+	Symbol       string           `json:"symbol"`
+	State        State            `json:"state"`
+	ReservePrice decimal.Decimal  `json:"reserve_price"`
+	FilledCost   decimal.Decimal  `json:"filled_cost"`
+	Reserved     decimal.Decimal  `json:"reserved"`
+	Triggered    bool             `json:"triggered"`
+	Resting      bool             `json:"resting"`
+	Queued       bool             `json:"queued"`
+	Liquidates   bool             `json:"liquidates,omitempty"`
+	Commission   *decimal.Decimal `json:"commission,omitempty"`
+	Replacement  string           `json:"replacement,omitempty"`
+	Opening      string           `json:"opening,omitempty"`
+	Profit       string           `json:"profit,omitempty"`
+	Stop         string           `json:"stop,omitempty"`
 }
 
 // Save returns the present state. Every account is consistent in itself.
@@ -124,6 +125,7 @@ func (e *entry) save() SavedOrder {
 	saved := SavedOrder{
 		Terms: *e.Terms, Symbol: e.Asset.Symbol, State: e.State, ReservePrice: e.reservePrice, FilledCost: e.filledCost,
 		Reserved: e.reserved, Triggered: e.triggered, Resting: e.resting, Queued: e.queued.Load(), Liquidates: e.liquidates,
+		Commission:  e.commission,
 		Replacement: idOf(e.replacement),
 	}
 	if f := e.family; f != nil {
@@ -261,6 +263,7 @@ func (a *Account) rebuildOrder(owner *Account, saved *SavedOrder) error {
 	terms := saved.Terms
 	terms.Asset, terms.reservePrice = listed, saved.ReservePrice
 	e := &entry{Terms: &terms, State: saved.State, account: owner, reserved: saved.Reserved, triggered: saved.Triggered, liquidates: saved.Liquidates}
+	e.commission = saved.Commission
 	e.filledCost = saved.FilledCost
 	e.queued.Store(saved.Queued)
 	if listed == owner.exchange.combination {

@@ -171,7 +171,6 @@ func (a *Account) draftTerms(request *OrderRequest, listed *asset.Asset, now tim
 		Qty: request.Qty.Value, Notional: request.Notional.Value, LimitPrice: request.LimitPrice.Value,
 		TrailPrice: request.TrailPrice.Value, TrailPercent: request.TrailPercent.Value,
 		ExtendedHours: request.ExtendedHours, ExpiresAt: a.exchange.expiry(request, now),
-		Commission: request.Commission.Value,
 	}
 	if listed.Symbol != "" {
 		terms.Intent = a.intentOf(request.Side, listed.Symbol)
@@ -179,7 +178,7 @@ func (a *Account) draftTerms(request *OrderRequest, listed *asset.Asset, now tim
 	if c := listed.Contract; c != nil && c.LastTrade.Before(terms.ExpiresAt) {
 		terms.ExpiresAt = c.LastTrade
 	}
-	return &entry{Terms: terms, account: a, liquidates: a.liquidating, State: State{
+	return &entry{Terms: terms, account: a, liquidates: a.liquidating, commission: request.Commission.Value, State: State{
 		Status: StatusPendingNew, StopPrice: request.StopPrice.Value, UpdatedAt: now,
 	}}
 }
