@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,6 +108,24 @@ func TestPositionsOfLegsAreCapped(t *testing.T) {
 		forget(t, client)
 		s.native(s.buy(2, "0.05"), http.StatusCreated)
 		s.refused(s.buy(1, "0.05"), "max_position_qty")
+	})
+}
+
+// TestLegsAreHeldWhenTheValueIsKnown: settling writes the order's hold anew, and those of its legs stay.
+func TestLegsAreHeldWhenTheValueIsKnown(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, _ func(time.Duration)) {
+		s := newSpread(t, client, `{"max_position_qty":5,"max_order_value":10000,"min_cash":null}`)
+		placed := s.native(s.buy(2, ""), http.StatusCreated)
+		holds := client.HGetAll(t.Context(), store.HoldsKey(s.account)).Val()
+		for n, want := range []string{"|B|" + s.lower + "|2|0", "|S|" + s.higher + "|2|0"} {
+			id := fmt.Sprintf("%s\n%d", placed.ClientOrderID, n+1)
+			if hold := holds[id]; len(hold) == 0 || hold[0] != 'o' || !strings.HasSuffix(hold, want) {
+				t.Errorf("%q is held as %q, want %q", id, hold, want)
+			}
+		}
+		if hold := holds[placed.ClientOrderID]; strings.HasSuffix(hold, "|") || hold == "" {
+			t.Errorf("the order is held as %q, its value is known", hold)
+		}
 	})
 }
 

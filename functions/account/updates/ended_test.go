@@ -107,3 +107,52 @@ func TestEndedOrderMakesRoomUnderTheCeilings(t *testing.T) {
 		return err == nil && len(kept[alice]) == 1 && kept[alice][0].ClientOrderID == "c-other"
 	})
 }
+
+// TestEndedMultiLegOrder: its legs hold their share of what it filled, and none of them counts as open.
+func TestEndedMultiLegOrder(t *testing.T) {
+	tests := []struct {
+		name       string
+		trade      alpaca.TradeEvent
+		low, high  string
+		state, own string
+	}{
+		{"canceled", trade("canceled", "o", start()), "B|LOW|0|0", "S|HIGH|0|0", risk.StateClosed, "b||0|0"},
+		{"canceled when a part was filled", trade("canceled", "o", start(), partly), "B|LOW|4|0", "S|HIGH|8|0", risk.StateClosed, "b||4|10"},
+		{"filled, nobody says at what", trade("fill", "o", start()), "B|LOW|10|0", "S|HIGH|20|0", risk.StateClosed, "b||10|1000"},
+		{"filled in part", trade("partial_fill", "o", start(), executed("x", "4", "4")), "B|LOW|10|0", "S|HIGH|20|0", risk.StateOpen, "b||10|1000"},
+	}
+	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, _ func(time.Duration)) {
+		journal := newJournal(client)
+		held, err := lease.New(client, "me").Acquire(t.Context(), store.UpdatesLeaseKey(alice), time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range tests {
+			before := map[string]any{
+				"c-o": "o|1|b||10|1000", "c-o\n1": "o|1|B|LOW|10|0", "c-o\n2": "o|1|S|HIGH|20|0", "c-other\n1": "o|1|B|LOW|1|0",
+			}
+			if err := client.HSet(t.Context(), store.HoldsKey(alice), before).Err(); err != nil {
+				t.Fatal(err)
+			}
+			client.Del(t.Context(), store.HoldSumsKey(alice))
+			for range 2 { // a repeat changes nothing
+				if _, err := journal.record(t.Context(), held, alice, "", test.trade.EventID, nil, endedBy(&test.trade)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for id, want := range map[string]string{"c-o": test.own, "c-o\n1": test.low, "c-o\n2": test.high} {
+				state, rest, _ := strings.Cut(client.HGet(t.Context(), store.HoldsKey(alice), id).Val(), "|")
+				_, what, _ := strings.Cut(rest, "|")
+				if state != test.state || what != want {
+					t.Errorf("%s: %q is held as %s %q, want %s %q", test.name, id, state, what, test.state, want)
+				}
+			}
+			if other := client.HGet(t.Context(), store.HoldsKey(alice), "c-other\n1").Val(); other != "o|1|B|LOW|1|0" {
+				t.Errorf("%s: another order's leg is %q", test.name, other)
+			}
+			if open := client.HGet(t.Context(), store.HoldSumsKey(alice), "open").Val(); test.state == risk.StateClosed && open != "0" {
+				t.Errorf("%s: %q count as open", test.name, open)
+			}
+		}
+	})
+}

@@ -103,13 +103,18 @@ local function hold_legs(kept, id)
   return legs
 end
 
--- Lets a hold go, with its legs.
+-- Lets one hold go.
+local function hold_remove(holds, sums, id, former)
+  hold_count(holds, sums, former, -1)
+  redis.call('HDEL', holds, id)
+end
+
+-- Lets an order's hold go, with those of its legs.
 local function holds_drop(holds, sums, id)
   local former = redis.call('HGET', holds, id)
   if not former then return end
   for _, leg in ipairs(hold_legs(former, id)) do holds_drop(holds, sums, leg) end
-  hold_count(holds, sums, former, -1)
-  redis.call('HDEL', holds, id)
+  hold_remove(holds, sums, id, former)
 end
 
 -- Writes a hold, new or changed.
@@ -117,7 +122,7 @@ local function holds_put(holds, sums, id, kept, life_ms)
   local former = redis.call('HGET', holds, id)
   local alike = former and string.match(former, '^[or]|%d+(|.*)$')
   if not alike or alike ~= string.match(kept, '^[or]|%d+(|.*)$') then -- else it adds what it did
-    if former then holds_drop(holds, sums, id) end
+    if former then hold_remove(holds, sums, id, former) end
     hold_count(holds, sums, kept, 1)
   end
   redis.call('HSET', holds, id, kept)
@@ -144,7 +149,7 @@ local function holds_ended(holds, sums, id, qty, value, now_ms, life_ms)
   if value == '' then kept = kept .. asked .. rest else kept = kept .. qty .. '|' .. value end
   holds_put(holds, sums, id, kept, life_ms)
   for _, leg in ipairs(hold_legs(held, id)) do
-    local contracts = tonumber(string.match(redis.call('HGET', holds, leg) or '', '^%a|%d+|%a|[^|]*|([^|]*)|'))
+    local contracts = tonumber(string.match(redis.call('HGET', holds, leg) or '', '^%a|%d+|%a|[^|]*|([^|]*)|') or '')
     local units, filled = tonumber(asked), tonumber(qty)
     if contracts and units and units > 0 and filled and value ~= '' then
       holds_ended(holds, sums, leg, string.format('%.0f', math.ceil(contracts * filled / units)), '0', now_ms, life_ms)
