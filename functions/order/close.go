@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -121,7 +122,8 @@ func boolParameter(query url.Values, name string) (bool, error) {
 func (f *Function) prepareClose(ctx context.Context, p *placement) error {
 	defer f.upstreamSince(p, f.Clock.Now())
 	if p.closes.CancelOrders {
-		if err := f.release(ctx, p.account, p.closes.Symbol); err != nil {
+		own := func(o *alpaca.Order) bool { return o.ClientOrderID == p.request.ClientOrderID }
+		if err := f.release(ctx, p.account, p.closes.Symbol, own); err != nil {
 			return err
 		}
 	}
@@ -205,8 +207,8 @@ func closeQuantity(held *alpaca.Position, c *closing) (decimal.Decimal, error) {
 }
 
 // release cancels the open orders of a symbol, or all of them for an empty one, and waits until Alpaca has let go of
-// what they hold.
-func (f *Function) release(ctx context.Context, account vault.Account, symbol string) error {
+// what they hold. Orders of the request's own, which it placed before, stay: they are the close.
+func (f *Function) release(ctx context.Context, account vault.Account, symbol string, own func(*alpaca.Order) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, f.config.UpstreamTimeout)
 	defer cancel()
 	asked := make(map[string]bool)
@@ -216,6 +218,7 @@ func (f *Function) release(ctx context.Context, account vault.Account, symbol st
 			query.Symbols = []string{symbol}
 		}
 		open, err := f.Alpaca.Orders(alpaca.Urgent(ctx), account.Credentials, query)
+		open = slices.DeleteFunc(open, func(o alpaca.Order) bool { return own(&o) })
 		if err != nil || len(open) == 0 {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
@@ -108,11 +109,19 @@ func (f *Function) closeEach(ctx context.Context, p *placement, token int64) (Cl
 
 func (f *Function) heldPositions(ctx context.Context, p *placement) ([]alpaca.Position, error) {
 	if p.closes.CancelOrders {
-		if err := f.release(ctx, p.account, ""); err != nil {
+		own := func(o *alpaca.Order) bool {
+			return o.ClientOrderID == closeID(p, strings.ReplaceAll(o.Symbol, "/", ""))
+		}
+		if err := f.release(ctx, p.account, "", own); err != nil {
 			return nil, err
 		}
 	}
 	return f.Alpaca.Positions(alpaca.Urgent(ctx), p.account.Credentials)
+}
+
+// closeID is the client order ID of the order by which a close-all closes a position, whose symbol has no slash.
+func closeID(all *placement, symbol string) string {
+	return derivedID(fromClose, all.account.ID, all.request.ClientOrderID, symbol)
 }
 
 // closeOne closes one position of a close-all and reports whether the answer is final.
@@ -122,7 +131,7 @@ func (f *Function) closeOne(ctx context.Context, all *placement, held *alpaca.Po
 		closes: &closing{Symbol: held.Symbol, held: held},
 		given:  all.repeatable(), // the repeat of a close-all repeats its orders
 	}
-	one.request.ClientOrderID = derivedID(fromClose, all.account.ID, all.request.ClientOrderID, held.Symbol)
+	one.request.ClientOrderID = closeID(all, held.Symbol)
 	one.fingerprint = all.fingerprint + " " + held.Symbol
 	placed, _, err := f.place(ctx, one)
 	if err == nil {

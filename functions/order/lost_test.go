@@ -198,6 +198,7 @@ func TestRedisLosesItsMemory(t *testing.T) {
 		{"the key with another change comes first", nil, wrongChangeAfterLoss},
 		{"the key with another close comes first", nil, wrongCloseAfterLoss},
 		{"a close-all is refused for what its orders took", nil, closesRefusedAlthoughTaken},
+		{"a repeat keeps the closing orders", nil, repeatKeepsItsOrders},
 		{"a paused owner comes back", []option{func(c *orderfn.Config) { c.IntentLease = 40 * time.Millisecond }}, pausedOwner},
 	})
 }
@@ -310,6 +311,28 @@ func closesRefusedAlthoughTaken(s *scene) {
 			s.t.Fatalf("%+v, then %+v", first, again)
 		}
 		s.venue.heal()
+	}
+}
+
+// repeatKeepsItsOrders: cancel_orders cancels what is in the way of a close, never the close itself.
+func repeatKeepsItsOrders(s *scene) {
+	s.venue.hold(keyID(s.account), "AAPL", "7")
+	s.venue.hold(keyID(s.account), "BTCUSD", "0.5")
+	all := s.closed(s.closeAll("?cancel_orders=true", "Idempotency-Key", "flat"))
+	s.venue.hold(keyID(s.account), "MSFT", "3")
+	one := s.ok(s.closeOf("MSFT?cancel_orders=true", "Idempotency-Key", "one"))
+	s.flush()
+	if again := s.ok(s.closeOf("MSFT?cancel_orders=true", "Idempotency-Key", "one")); again.OrderID != one.OrderID || again.Status == alpaca.StatusCanceled {
+		s.t.Errorf("%+v, then %+v", one, again)
+	}
+	s.venue.hold(keyID(s.account), "MSFT", "0")
+	s.venue.end(s.venue.accepted(keyID(s.account), one.ClientOrderID), alpaca.StatusFilled)
+	again := s.closed(s.closeAll("?cancel_orders=true", "Idempotency-Key", "flat"))
+	for _, symbol := range []string{"AAPL", "BTCUSD"} {
+		o := again[symbol].Order
+		if o == nil || o.OrderID != all[symbol].Order.OrderID || o.Status == alpaca.StatusCanceled {
+			s.t.Errorf("%s: %+v, then %+v", symbol, all[symbol].Order, again[symbol])
+		}
 	}
 }
 
