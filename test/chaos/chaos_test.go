@@ -16,8 +16,8 @@ func TestChaos(t *testing.T) {
 		t.Skip("takes half a minute")
 	}
 	for name, settings := range map[string]Settings{
-		"without replicas": {Seed: 7, Duration: 12 * time.Second, Rate: 30, Accounts: 40},
-		"with replicas":    {Seed: 8, Duration: 12 * time.Second, Rate: 30, Accounts: 40},
+		"without replicas": {Seed: 7, Duration: 10 * time.Second, Rate: 30, Accounts: 40},
+		"with replicas":    {Seed: 8, Duration: 10 * time.Second, Rate: 30, Accounts: 40},
 	} {
 		t.Run(name, func(t *testing.T) {
 			settings.Output = t.Output()
