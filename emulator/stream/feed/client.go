@@ -106,7 +106,7 @@ func (c *client) subscribe(wanted *request) {
 		return
 	}
 	c.hub.observe()
-	c.feed.change(c, next, c.hub.Clock.Now())
+	c.feed.change(c, next, c.hub.Clock.Now(), c.hub.record.last())
 	c.hub.stir()
 }
 

@@ -240,6 +240,26 @@ func TestTapesOfHalts(t *testing.T) {
 	}
 }
 
+// TestHaltRightAfterSubscribing: at a clock that stands still a halt has the time of the subscription, and is told.
+func TestHaltRightAfterSubscribing(t *testing.T) {
+	t.Parallel()
+	w := start(t, nil)
+	p := w.enter("/v2/sip", nil)
+	for range 200 {
+		p.subscribe(`"statuses":["IBM"]`)
+		w.venue.Halt("IBM")
+		if message := p.skipTo("s"); message["sc"] != "2" {
+			t.Fatalf("status %v, want a halt", message)
+		}
+		w.venue.Resume("IBM")
+		if message := p.skipTo("s"); message["sc"] != "3" {
+			t.Fatalf("status %v, want the end of the halt", message)
+		}
+		p.send(`{"action":"unsubscribe","statuses":["IBM"]}`)
+		p.skipTo("subscription")
+	}
+}
+
 func TestRevisionsOfNothing(t *testing.T) {
 	t.Parallel()
 	w := start(t, nil)

@@ -21,6 +21,7 @@ type feed struct {
 	watched   []*watch  // what the source walks: every symbol that somebody wants, in order
 	stale     bool      // watched must be made anew
 	last      time.Time // up to when the listeners know what happened
+	mark      int       // the record's last entry before the symbols that watched lacks were wanted
 }
 
 // topic is who listens to a channel, by symbol and to all.
@@ -57,10 +58,14 @@ func (f *feed) tick(now time.Time) bool {
 	return true
 }
 
-// change makes next the client's interest and acknowledges it, before any data that follows from it.
-func (f *feed) change(s *client, next interest, now time.Time) {
+// change makes next the client's interest and acknowledges it, before any data that follows from it. mark is the last
+// entry of the record that it is not told.
+func (f *feed) change(s *client, next interest, now time.Time, mark int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if !f.stale || len(f.listeners) == 0 {
+		f.mark = mark
+	}
 	for c := range channelCount {
 		f.diff(c, s, s.interest[c], next[c])
 	}
@@ -202,7 +207,7 @@ func (f *feed) refresh() {
 	wanted := make(map[string]*watch)
 	want := func(symbol string) {
 		if known[symbol] == nil {
-			known[symbol] = &watch{symbol: symbol}
+			known[symbol] = &watch{symbol: symbol, mark: f.mark}
 		}
 		wanted[symbol] = known[symbol]
 	}

@@ -25,6 +25,8 @@ const (
 type entry struct {
 	at   time.Time
 	what incident
+	// number counts the entries of all symbols: at a clock that stands still, times don't say what came first.
+	number int
 }
 
 // record is the list of incidents of each symbol. It may be used concurrently.
@@ -32,16 +34,40 @@ type record struct {
 	mu       sync.RWMutex
 	bySymbol map[string][]entry
 	halted   map[string]bool
+	entered  int
 }
 
 func newRecord() *record {
 	return &record{bySymbol: make(map[string][]entry), halted: make(map[string]bool)}
 }
 
-func (r *record) add(symbol string, e entry) {
+func (r *record) add(symbol string, at time.Time, what incident) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.bySymbol[symbol] = append(r.bySymbol[symbol], e)
+	r.enter(symbol, at, what)
+}
+
+// enter adds an entry. r.mu is held.
+func (r *record) enter(symbol string, at time.Time, what incident) {
+	r.entered++
+	r.bySymbol[symbol] = append(r.bySymbol[symbol], entry{at, what, r.entered})
+}
+
+// last is the number of the newest entry.
+func (r *record) last() int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.entered
+}
+
+// upTo counts a symbol's entries up to a time that also have at most a number.
+func (r *record) upTo(symbol string, at time.Time, number int) int {
+	entries := r.until(symbol, at)
+	count := 0
+	for count < len(entries) && entries[count].number <= number {
+		count++
+	}
+	return count
 }
 
 // observe enters the halts that began or ended since it was called last, given those in force.
@@ -55,12 +81,12 @@ func (r *record) observe(halts []string, now time.Time) {
 	for _, symbol := range halts {
 		still[symbol] = true
 		if !r.halted[symbol] {
-			r.bySymbol[symbol] = append(r.bySymbol[symbol], entry{now, halt})
+			r.enter(symbol, now, halt)
 		}
 	}
 	for symbol := range r.halted {
 		if !still[symbol] {
-			r.bySymbol[symbol] = append(r.bySymbol[symbol], entry{now, resume})
+			r.enter(symbol, now, resume)
 		}
 	}
 	r.halted = still
@@ -98,7 +124,7 @@ func (h *Hub) happen(symbol string, what incident) error {
 	if !ok || found.Class != asset.Equity || found.Symbol != symbol {
 		return fmt.Errorf("%w: %q", ErrUnknownSymbol, symbol)
 	}
-	h.record.add(symbol, entry{h.Clock.Now(), what})
+	h.record.add(symbol, h.Clock.Now(), what)
 	return nil
 }
 

@@ -29,6 +29,7 @@ type watch struct {
 	quote   market.Quote
 	trade   market.Trade // the last one; stocks only
 	levels  *depth
+	mark    int // the last entry of the record before it was wanted
 	entries int // of the record that were told
 }
 

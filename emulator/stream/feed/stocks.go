@@ -45,7 +45,7 @@ func (s *stockFeed) look(w *watch, at time.Time) {
 	w.asset = found
 	w.quote = s.quoteAt(found, at)
 	w.trade, _ = s.Market.LastTrade(found, at, s.venue)
-	w.entries = len(s.record.until(w.symbol, at))
+	w.entries = s.record.upTo(w.symbol, at, w.mark)
 }
 
 func (s *stockFeed) follow(f *feed, w *watch, from, to time.Time) {
@@ -136,9 +136,9 @@ func (s *stockFeed) revise(f *feed, w *watch, at time.Time) {
 	const often = 1000
 	switch mix(s.Seed+w.trade.ID, hashOf(w.symbol)) % often {
 	case 0:
-		s.tell(f, w, entry{at, cancelTrade})
+		s.tell(f, w, entry{at: at, what: cancelTrade})
 	case 1:
-		s.tell(f, w, entry{at, correctTrade})
+		s.tell(f, w, entry{at: at, what: correctTrade})
 	}
 }
 
