@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/functions/order"
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
 	"github.com/opitios-ai/alpaca-knative/shared/config"
+	"github.com/opitios-ai/alpaca-knative/shared/killswitch"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
 	"github.com/opitios-ai/alpaca-knative/shared/store/storetest/redisprocess"
@@ -154,7 +156,14 @@ func TestKillSwitchOverProcesses(t *testing.T) {
 	w.outage("Redis hangs", func() error { return server.Signal(syscall.SIGSTOP) }, func() error { return server.Signal(syscall.SIGCONT) })
 	w.outage("Redis lost its data", func() error { return server.Signal(syscall.SIGKILL) }, func() error { return server.Restart(t.Context()) })
 
-	// A process that starts anew while the switch is engaged never takes an order.
+	// A process that starts anew while the switch is engaged never takes an order, once Redis has back what it lost.
+	client := server.Client()
+	defer client.Close()
+	switches := killswitch.NewStore(client)
+	storetest.Eventually(t, "every part of Redis has the switch again", func() bool {
+		found, err := switches.Read(t.Context())
+		return err == nil && !slices.ContainsFunc(found[:], func(shard map[string]killswitch.State) bool { return !shard[killswitch.All].Engaged })
+	})
 	if err := processes[0].command.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
