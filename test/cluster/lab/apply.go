@@ -47,8 +47,7 @@ func (l *Lab) install(ctx context.Context) error {
 
 func (l *Lab) applyFiles(ctx context.Context, names ...string) error {
 	for _, name := range names {
-		_, err := l.kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-f", l.path("manifests", name+".yaml"))
-		if err != nil {
+		if err := l.change(ctx, nil, "apply", "--server-side", "--force-conflicts", "-f", l.path("manifests", name+".yaml")); err != nil {
 			return err
 		}
 	}
@@ -56,8 +55,24 @@ func (l *Lab) applyFiles(ctx context.Context, names ...string) error {
 }
 
 func (l *Lab) applyText(ctx context.Context, manifest string) error {
-	_, err := l.kubectlWith(ctx, []byte(manifest), "apply", "--server-side", "--force-conflicts", "-f", "-")
-	return err
+	return l.change(ctx, []byte(manifest), "apply", "--server-side", "--force-conflicts", "-f", "-")
+}
+
+// change runs a kubectl that changes something, again for a while where a webhook does not answer: a cluster that comes up
+// again asks those of its former life before their pods are there.
+func (l *Lab) change(ctx context.Context, input []byte, arguments ...string) error {
+	deadline := time.Now().Add(webhookTime)
+	for {
+		_, err := l.kubectlWith(ctx, input, arguments...)
+		if err == nil || !strings.Contains(err.Error(), "failed calling webhook") || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
 }
 
 // configure sets Knative's ingress, domain and how soon what is idle goes.
@@ -69,7 +84,7 @@ func (l *Lab) configure(ctx context.Context) error {
 		{"config-autoscaler", `{"scale-to-zero-grace-period":"6s","stable-window":"6s"}`},
 	}
 	for _, p := range patches {
-		_, err := l.kubectl(ctx, "-n", "knative-serving", "patch", "configmap", p.configMap, "--type=merge", "-p", `{"data":`+p.data+`}`)
+		err := l.change(ctx, nil, "-n", "knative-serving", "patch", "configmap", p.configMap, "--type=merge", "-p", `{"data":`+p.data+`}`)
 		if err != nil {
 			return err
 		}
@@ -104,21 +119,7 @@ kind: PingSource
 metadata: {name: probe, namespace: default}
 spec: {schedule: "* * * * *", sink: {uri: "http://probe.invalid"}}
 `
-	deadline := time.Now().Add(webhookTime)
-	for {
-		_, err := l.kubectlWith(ctx, []byte(probe), "apply", "--dry-run=server", "--server-side", "-f", "-")
-		if err == nil {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(300 * time.Millisecond):
-		}
-	}
+	return l.change(ctx, []byte(probe), "apply", "--dry-run=server", "--server-side", "-f", "-")
 }
 
 func (l *Lab) kubectl(ctx context.Context, arguments ...string) (string, error) {
