@@ -30,7 +30,7 @@ func main() {
 func run(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("measure", flag.ContinueOnError)
 	state := flags.String("state", "/var/tmp/opitios-cluster", "the folder of the lab")
-	runs := flags.Int("runs", 10, "cold starts of each kind")
+	runs := flags.Int("runs", 15, "cold starts of each kind")
 	only := flags.String("only", "cold,event,breakdown,throughput,burst,memory", "what to measure")
 	if err := flags.Parse(arguments); err != nil {
 		return err
