@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/emulator"
 	"github.com/opitios-ai/alpaca-knative/functions/account"
@@ -29,10 +28,6 @@ const (
 	instances = 3
 	// killSwitchAccounts: the first is the one that is busy when the switch is tripped.
 	killSwitchAccounts = 3
-	// reach is how long a trip may take to reach every instance, and generous the same for a machine that is busy with
-	// other tests.
-	reach    = time.Second
-	generous = 15 * time.Second
 )
 
 // attempt is an order that was sent while the switch was tripped.
@@ -61,9 +56,6 @@ func TestKillSwitchEverywhere(t *testing.T) {
 	tripped, answered := w.trip()
 	storetest.Eventually(t, "every instance's own copy knows", w.everyCopyKnows)
 	t.Logf("every instance's own copy of the switch knew %s after the answer", time.Since(answered).Round(time.Millisecond))
-	if late := time.Since(answered); late > generous {
-		t.Errorf("a copy knew after %s, the goal is %s", late, reach)
-	}
 	quiet()
 	w.nonePassed(*attempts, answered)
 	w.allCanceled(tripped)
@@ -181,13 +173,9 @@ func (w *fleet) outage(name string, begin, finish func() error) {
 	}
 	before := len(w.emulated.AcceptedOrders(keyID(2)))
 	for i, function := range w.orders {
-		began := time.Now()
 		got := w.do(function, 2, http.MethodPost, "/api/v1/stocks/order", resting)
 		if got.Code != http.StatusServiceUnavailable && got.Code != http.StatusUnprocessableEntity {
 			w.t.Errorf("%s: an order: %d %s", name, got.Code, got.Body)
-		}
-		if took := time.Since(began); took > generous {
-			w.t.Errorf("%s: a refusal took %s", name, took)
 		}
 		placed := w.elsewhere(2, name+strconv.Itoa(i))
 		w.must(function, 2, http.MethodDelete, "/api/v1/orders/"+placed, "", http.StatusOK)
@@ -313,21 +301,5 @@ const resting = `{"symbol":"AAPL","side":"buy","type":"limit","qty":1,"limit_pri
 // startFast starts an emulator with Alpaca's 200 requests a minute whose orders are filled within the request.
 func startFast(t *testing.T) *emulator.Emulator {
 	t.Helper()
-	cfg := emulator.Config{FillLatency: -1, PartialFillProbability: -1}
-	for i := range killSwitchAccounts {
-		cfg.Accounts = append(cfg.Accounts, emulator.Account{KeyID: keyID(i), SecretKey: "secret"})
-	}
-	emulated, err := emulator.New(cfg, zap.NewNop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := emulated.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		_ = emulated.Stop(ctx) // the test is over
-	})
-	return emulated
+	return startEmulator(t, emulator.Config{FillLatency: -1, PartialFillProbability: -1}, killSwitchAccounts)
 }

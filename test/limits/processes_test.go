@@ -46,7 +46,7 @@ func TestEightProcessesNeverGet429(t *testing.T) {
 	for _, accounts := range []int{1, 10} {
 		t.Run(fmt.Sprintf("%d accounts", accounts), func(t *testing.T) {
 			client := storetest.Server(t)
-			emulated := startEmulator(t, accounts)
+			emulated := startEmulator(t, emulator.Config{}, accounts)
 			address := "redis://" + client.(*redis.Client).Options().Addr
 			sent := runWorkers(t, address, emulated.URL(), accounts, time.Duration(seconds)*time.Second)
 			refused, answered := 0, 0
@@ -69,11 +69,11 @@ func TestEightProcessesNeverGet429(t *testing.T) {
 	}
 }
 
-func startEmulator(t *testing.T, accounts int) *emulator.Emulator {
+// startEmulator starts an emulator with so many accounts.
+func startEmulator(t *testing.T, cfg emulator.Config, accounts int) *emulator.Emulator {
 	t.Helper()
-	cfg := emulator.Config{}
 	for i := range accounts {
-		cfg.Accounts = append(cfg.Accounts, emulator.Account{KeyID: "PK" + strconv.Itoa(i), SecretKey: "secret"})
+		cfg.Accounts = append(cfg.Accounts, emulator.Account{KeyID: keyID(i), SecretKey: "secret"})
 	}
 	emulated, err := emulator.New(cfg, zap.NewNop())
 	if err != nil {
