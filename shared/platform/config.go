@@ -27,8 +27,13 @@ type Config struct {
 
 	// RedisURL is redis://, rediss://, redis+cluster:// or rediss+cluster://.
 	RedisURL config.Secret `env:"REDIS_URL,required,notEmpty"`
-	// AccountsFile holds the accounts and their credentials, on a cluster a mounted Secret.
-	AccountsFile string `env:"ACCOUNTS_FILE,required,notEmpty"`
+	// AccountsFile holds the accounts and their credentials, and is taken over within seconds of a change. Either it or ACCOUNTS_JSON is required.
+	AccountsFile string `env:"ACCOUNTS_FILE"`
+	// AccountsJSON is what such a file would hold, for the life of the process. A document of more than the 128 KiB that Linux allows a variable is cut, anywhere, and goes on in the next ones.
+	AccountsJSON  config.Secret `env:"ACCOUNTS_JSON"`
+	AccountsJSON2 config.Secret `env:"ACCOUNTS_JSON_2"`
+	AccountsJSON3 config.Secret `env:"ACCOUNTS_JSON_3"`
+	AccountsJSON4 config.Secret `env:"ACCOUNTS_JSON_4"`
 	// Sink is where CloudEvents go; Knative's SinkBinding sets it. Empty leaves the outbox to others.
 	Sink string `env:"K_SINK"`
 
@@ -96,6 +101,9 @@ func (c *Config) Validate() error {
 	}
 	if c.CancelReserve < 0 || c.CancelReserve >= c.TradingRequestsPerMinute {
 		return fmt.Errorf("CANCEL_RESERVE: must be from 0 to below ALPACA_TRADING_REQUESTS_PER_MINUTE (%d)", c.TradingRequestsPerMinute)
+	}
+	if err := c.validateAccounts(); err != nil {
+		return err
 	}
 	if c.JWTSecret == "" && c.JWTKeysFile == "" {
 		return errors.New("JWT_SECRET or JWT_KEYS_FILE: one is required")

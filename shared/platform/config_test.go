@@ -31,7 +31,9 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 	tests := []struct{ name, variable, value, want string }{
 		{"no Redis", "REDIS_URL", "-", "REDIS_URL"},
 		{"empty Redis", "REDIS_URL", "", "REDIS_URL"},
-		{"no accounts", "ACCOUNTS_FILE", "-", "ACCOUNTS_FILE"},
+		{"no accounts", "ACCOUNTS_FILE", "-", "ACCOUNTS_FILE or ACCOUNTS_JSON: exactly one"},
+		{"accounts by file and by variable", "ACCOUNTS_JSON", "{hidden}", "ACCOUNTS_FILE or ACCOUNTS_JSON: exactly one"},
+		{"a file and a piece of a document", "ACCOUNTS_JSON_3", "{hidden}", "ACCOUNTS_JSON_3: not beside ACCOUNTS_FILE"},
 		{"no key", "JWT_SECRET", "-", "JWT_SECRET or JWT_KEYS_FILE"},
 		{"a port that is none", "PORT", "65536", "PORT"},
 		{"a duration without unit", "STOP_TIMEOUT", "4", "STOP_TIMEOUT"},
@@ -72,5 +74,35 @@ func TestConfigDefaults(t *testing.T) {
 	}
 	if cfg.OrdersPerMinute != 60 || cfg.TradingRequestsPerMinute != 200 || cfg.DataRequestsPerMinute != 200 || cfg.RequestsPerSecond != 10_000 {
 		t.Errorf("limits %+v", cfg)
+	}
+}
+
+func TestAccountsInPieces(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		pieces map[string]string
+		want   string // "" for a valid configuration
+	}{
+		{"one", map[string]string{"ACCOUNTS_JSON": "{hidden}"}, ""},
+		{"all", map[string]string{"ACCOUNTS_JSON": "{hid", "ACCOUNTS_JSON_2": "d", "ACCOUNTS_JSON_3": "en", "ACCOUNTS_JSON_4": "}"}, ""},
+		{"no first", map[string]string{"ACCOUNTS_JSON_2": "{hidden}"}, "ACCOUNTS_FILE or ACCOUNTS_JSON: exactly one"},
+		{"a gap", map[string]string{"ACCOUNTS_JSON": "{hid", "ACCOUNTS_JSON_3": "den}"}, "ACCOUNTS_JSON_2: is missing, while ACCOUNTS_JSON_3 is there"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.pieces["ACCOUNTS_FILE"] = "-"
+			_, err := load(test.pieces)
+			if test.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hid") {
+				t.Fatalf("got %v, want %q", err, test.want)
+			}
+		})
 	}
 }

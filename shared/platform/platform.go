@@ -54,7 +54,7 @@ type Platform struct {
 	Redis    store.Client
 	Keys     *auth.Keys
 	Verifier *auth.Verifier
-	Accounts *vault.File
+	Accounts vault.Store
 	Alpaca   *alpaca.Client
 	Bucket   *bucket.Bucket
 	// Upstream is what Alpaca allows the accounts; the client takes every request from it.
@@ -112,7 +112,7 @@ func New(cfg Config, d Dependencies) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Accounts = vault.NewFile(cfg.AccountsFile, d.Clock, d.Logger)
+	p.Accounts = openAccounts(cfg, d)
 	p.Bucket = bucket.New(p.Redis)
 	p.limits = bucket.NewLimits(p.Bucket, bucket.LimitsConfig{Rates: p.rate, Clock: d.Clock, Logger: d.Logger})
 	p.Leases = lease.New(p.Redis, ulid.Make().String())

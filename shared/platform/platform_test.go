@@ -19,9 +19,11 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
+	"github.com/opitios-ai/alpaca-knative/shared/config"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
 	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
+	"github.com/opitios-ai/alpaca-knative/shared/vault"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }
@@ -93,6 +95,29 @@ func TestStopEndsTheBackgroundWork(t *testing.T) {
 	<-begun
 	if err := p.Stop(t.Context()); err != nil || !ended {
 		t.Fatalf("ended %t, %v", ended, err)
+	}
+}
+
+func TestAccountsComeByEnvironment(t *testing.T) {
+	cut := len(accounts) / 2
+	cfg := settings(t)
+	cfg.AccountsFile, cfg.AccountsJSON, cfg.AccountsJSON2 = "", config.Secret(accounts[:cut]), config.Secret(accounts[cut:])
+	whole := newPlatform(t, cfg)
+	if err := whole.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if listed, err := whole.Accounts.List(t.Context()); err != nil || len(listed) == 0 {
+		t.Errorf("%v, %v", listed, err)
+	}
+	cfg.AccountsJSON2 = ""
+	half := newPlatform(t, cfg)
+	if err := half.Start(t.Context()); !errors.Is(err, vault.ErrFixed) {
+		t.Errorf("half a document: %v", err)
+	}
+	for _, p := range []*platform.Platform{whole, half} {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		_ = p.Stop(ctx) // what is in the outbox, nobody can say
+		cancel()
 	}
 }
 

@@ -75,7 +75,7 @@ func marshal(t *testing.T, ids ...string) []byte {
 	return content
 }
 
-func TestBadFilesAreRefused(t *testing.T) {
+func TestBadDocumentsAreRefused(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
 		"empty": "EOF", "not-json": "invalid character", "cut-off": "unexpected EOF", "trailing": "data after", "array": "cannot unmarshal array",
@@ -90,18 +90,28 @@ func TestBadFilesAreRefused(t *testing.T) {
 		t.Fatalf("%d files for %d tests, %v", len(files), len(tests), err)
 	}
 	for name, want := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			err := vault.NewFile(filepath.Join("testdata", name+".json"), clock.System{}, zap.NewNop()).Load()
-			if !errors.Is(err, vault.ErrFile) || !strings.Contains(err.Error(), want) {
-				t.Fatalf("got %v, want %q", err, want)
-			}
-			for _, secret := range []string{"hunter2", "PKHIDDEN", "70077007"} {
-				if strings.Contains(err.Error(), secret) {
-					t.Fatalf("a credential in the error: %v", err)
+		path := filepath.Join("testdata", name+".json")
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for source, load := range map[error]func() error{
+			vault.ErrFile:  vault.NewFile(path, clock.System{}, zap.NewNop()).Load,
+			vault.ErrFixed: vault.NewFixed(string(content)).Load,
+		} {
+			t.Run(source.Error()+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				err := load()
+				if !errors.Is(err, source) || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), source.Error()) {
+					t.Fatalf("got %v, want %q", err, want)
 				}
-			}
-		})
+				for _, secret := range []string{"hunter2", "PKHIDDEN", "70077007"} {
+					if strings.Contains(err.Error(), secret) {
+						t.Fatalf("a credential in the error: %v", err)
+					}
+				}
+			})
+		}
 	}
 }
 
@@ -110,38 +120,6 @@ func TestMissingFile(t *testing.T) {
 	f := newFile(t)
 	if err := f.Load(); !errors.Is(err, vault.ErrFile) || !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("got %v", err)
-	}
-}
-
-func TestAccountsAreReadBack(t *testing.T) {
-	t.Parallel()
-	f := newFile(t)
-	f.write(t, marshal(t, "a", "b"))
-	if err := f.Load(); err != nil {
-		t.Fatal(err)
-	}
-	got, err := f.Account(t.Context(), "b")
-	if err != nil || got.Type != vault.TypeLive || got.Credentials.KeyID != "PKb" || got.Credentials.SecretKey != "secret-of-b" ||
-		len(got.Permissions) != 2 || got.Permissions[0] != auth.PermissionTrade || got.MarketData {
-		t.Fatalf("%v, %v", got, err)
-	}
-	if data, err := f.MarketData(t.Context()); err != nil || len(data) != 1 || data[0].ID != "a" {
-		t.Fatalf("%v, %v", data, err)
-	}
-	if _, err := f.Account(t.Context(), "c"); !errors.Is(err, vault.ErrAccountNotFound) {
-		t.Fatalf("got %v", err)
-	}
-}
-
-func TestTypeIsPaperUnlessSaid(t *testing.T) {
-	t.Parallel()
-	f := newFile(t)
-	f.write(t, []byte(`{"accounts":[{"id":"a","key_id":"k","secret_key":"s","market_data":true}]}`))
-	if err := f.Load(); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := f.Account(t.Context(), "a"); err != nil || got.Type != vault.TypePaper {
-		t.Fatalf("%v, %v", got, err)
 	}
 }
 
@@ -245,22 +223,4 @@ func TestPrintedAccountHasNoSecret(t *testing.T) {
 			t.Errorf("%s", text)
 		}
 	}
-}
-
-func FuzzLoad(f *testing.F) {
-	f.Add([]byte(`{"accounts":[{"id":"a","key_id":"k","secret_key":"s","market_data":true,"permissions":["trade"]}]}`))
-	f.Add([]byte(`{"accounts":null}`))
-	f.Fuzz(func(t *testing.T, content []byte) {
-		file := newFile(t)
-		file.write(t, content)
-		if err := file.Load(); err != nil {
-			if !errors.Is(err, vault.ErrFile) {
-				t.Fatal(err)
-			}
-			return
-		}
-		if data, err := file.MarketData(t.Context()); err != nil || len(data) == 0 {
-			t.Fatalf("taken without market data: %v, %v", data, err)
-		}
-	})
 }

@@ -39,3 +39,12 @@ type Accounts interface {
 	// MarketData returns the accounts whose key pairs serve market-data reads, at least one.
 	MarketData(ctx context.Context) ([]Account, error)
 }
+
+// Store is an account store with all that the functions' start and their background work need.
+type Store interface {
+	Accounts
+	// Load reads the accounts; before it the store has none.
+	Load() error
+	// List returns all accounts in the order of their IDs.
+	List(ctx context.Context) ([]Account, error)
+}
