@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -77,7 +78,11 @@ func (d *Deployment) Run(ctx context.Context) error {
 	if err := d.secrets(ctx); err != nil {
 		return err
 	}
-	if err := d.apply(ctx, resolved); err != nil {
+	stamped, err := d.stamp(ctx, resolved)
+	if err != nil {
+		return err
+	}
+	if err := d.apply(ctx, stamped); err != nil {
 		return err
 	}
 	d.say("wait    until everything is ready")
@@ -171,7 +176,7 @@ func (d *Deployment) testSecret(ctx context.Context, name string) error {
 	values := map[string]string{}
 	switch name {
 	case "opitios-accounts":
-		values["accounts.json"] = emulatorAccounts()
+		values["JSON"] = emulatorAccounts()
 	case "opitios-tokens":
 		key := make([]byte, 32)
 		_, _ = rand.Read(key) // it never fails
@@ -189,7 +194,7 @@ func (d *Deployment) testSecret(ctx context.Context, name string) error {
 	return err
 }
 
-// emulatorAccounts is the accounts file for the key pairs that emulator/cmd makes up.
+// emulatorAccounts is the accounts' document for the key pairs that emulator/cmd makes up.
 func emulatorAccounts() string {
 	var accounts []any
 	for i := 1; i <= Accounts; i++ {
@@ -201,6 +206,23 @@ func emulatorAccounts() string {
 	}
 	content, _ := json.Marshal(map[string]any{"accounts": accounts}) // strings and numbers only
 	return string(content)
+}
+
+// stamp writes the digest of the accounts' Secret into the templates of the pods that read it at their start.
+func (d *Deployment) stamp(ctx context.Context, manifest []byte) ([]byte, error) {
+	data, err := d.kubectl(ctx, nil, "-n", Namespace, "get", "secret", "opitios-accounts", "-o", "jsonpath={.data}")
+	if err != nil {
+		return nil, err
+	}
+	var keys map[string]string
+	if err := json.Unmarshal(data, &keys); err != nil {
+		return nil, fmt.Errorf("the Secret opitios-accounts: %w", err)
+	}
+	if keys["JSON"] == "" {
+		return nil, errors.New("the Secret opitios-accounts has no key JSON: docs/cluster.md says how to make it")
+	}
+	digest := sha256.Sum256(data)
+	return bytes.ReplaceAll(manifest, []byte("opitios.ai/accounts: unstamped"), []byte("opitios.ai/accounts: sha256-"+hex.EncodeToString(digest[:8]))), nil
 }
 
 // ready waits for everything that the overlay holds.

@@ -58,6 +58,9 @@ func New(state, source string, output io.Writer) (*Lab, error) {
 // Kubeconfig is the administrator's.
 func (l *Lab) Kubeconfig() string { return l.path("certs", "admin.kubeconfig") }
 
+// ContainerdLog is the file of containerd's log.
+func (l *Lab) ContainerdLog() string { return l.path("logs", "containerd.log") }
+
 // Kubectl is the program, of the same version as the cluster.
 func (l *Lab) Kubectl() string { return l.bin("kubectl") }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -78,11 +79,10 @@ func (b *Bench) zero(ctx context.Context, functions ...string) error {
 // function is one that cold starts are measured of, by a request for path or by an event of type kind.
 type function struct{ name, path, kind string }
 
-// coldFunctions has the peers first: hello, then bare.
+// coldFunctions has the peer first.
 func coldFunctions() []function {
 	return []function{
 		{"hello", "/", "measure.hello"},
-		{"bare", "/", "measure.bare"},
 		{"quote", "/api/v1/stocks/AAPL/quote", ""},
 		// The sweeper's tick: the whole of the function's event path without an order at the end.
 		{"order", "/api/v1/orders?status=open", "ai.opitios.sweep.tick"},
@@ -102,29 +102,36 @@ func (b *Bench) ColdEvents(ctx context.Context) error {
 }
 
 // inTurn times start for each function in turn, so that what the machine does beside it falls on all. Nothing else runs
-// down meanwhile, and each is first as often as another: beside the end of the one before, a start takes half as long again.
+// down meanwhile, and who follows whom changes with every run: what is left of the end of one start slows the next.
+//
+// The kubelet looks at its containers once a second (genericPlegRelistPeriod in pkg/kubelet/kubelet.go) and reports a pod's
+// address only then, so that a start ends at one of these looks, whatever moment its containers were up at. The runs are
+// spread evenly over that second, the same for every function: otherwise luck decides about a tenth of a median.
 func (b *Bench) inTurn(ctx context.Context, by string, functions []function, start func(function) error) error {
-	taken := map[string]Figures{}
+	parts := map[string]map[string]Figures{}
+	for _, f := range functions {
+		parts[f.name] = map[string]Figures{}
+	}
 	for run := range b.Runs {
-		for i := range functions {
-			f := functions[(run+i)%len(functions)]
+		order := rand.New(rand.NewPCG(0, uint64(run))).Perm(len(functions)) //nolint:gosec // no secret: an order that can be repeated
+		for _, i := range order {
+			f := functions[i]
 			if err := b.allZero(ctx); err != nil {
 				return err
 			}
-			begun := time.Now()
-			if err := start(f); err != nil {
+			after := time.Second * time.Duration(2*run+1) / time.Duration(2*b.Runs)
+			if err := b.stages(ctx, f.name, after, parts[f.name], func() error { return start(f) }); err != nil {
 				return err
 			}
-			taken[f.name] = append(taken[f.name], time.Since(begun))
 		}
 		b.say("%d of %d cold starts each by %s", run+1, b.Runs, by)
 	}
-	b.say("\ncold start by %s, %d runs: function | median | P95 | of hello's median | of bare's", by, b.Runs)
+	b.say("\ncold start by %s, %d runs: function | median | P95 | of hello's median", by, b.Runs)
 	for _, f := range functions {
-		median := taken[f.name].Quantile(0.5).Seconds()
-		b.say("%s | %s | %.2f | %.2f", f.name, taken[f.name],
-			median/taken["hello"].Quantile(0.5).Seconds(), median/taken["bare"].Quantile(0.5).Seconds())
+		taken := parts[f.name][whole]
+		b.say("%s | %s | %.2f", f.name, taken, taken.Quantile(0.5).Seconds()/parts["hello"][whole].Quantile(0.5).Seconds())
 	}
+	b.breakdown(functions, parts)
 	return nil
 }
 

@@ -18,7 +18,7 @@ func (b *Bench) stream(ctx context.Context, ready chan<- struct{}, each func(str
 		close(ready)
 		return
 	}
-	time.AfterFunc(700*time.Millisecond, func() { close(ready) }) // kubectl says nothing when its watch begins
+	time.AfterFunc(1500*time.Millisecond, func() { close(ready) }) // kubectl says nothing when its watch begins
 	rest, buffer := "", make([]byte, 64<<10)
 	for {
 		n, err := out.Read(buffer)

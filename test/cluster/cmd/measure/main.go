@@ -30,8 +30,8 @@ func main() {
 func run(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("measure", flag.ContinueOnError)
 	state := flags.String("state", "/var/tmp/opitios-cluster", "the folder of the lab")
-	runs := flags.Int("runs", 15, "cold starts of each kind")
-	only := flags.String("only", "cold,event,breakdown,throughput,burst,memory", "what to measure")
+	runs := flags.Int("runs", 20, "cold starts of each kind")
+	only := flags.String("only", "cold,event,throughput,burst,memory", "what to measure")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func run(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	b := &measure.Bench{Kubectl: []string{l.Kubectl(), "--kubeconfig=" + l.Kubeconfig()}, Runs: *runs, Output: os.Stdout}
+	b := &measure.Bench{Kubectl: []string{l.Kubectl(), "--kubeconfig=" + l.Kubeconfig()}, NodeLog: l.ContainerdLog(), Runs: *runs, Output: os.Stdout}
 	if err := hello(ctx, l, b); err != nil {
 		return err
 	}
@@ -49,7 +49,6 @@ func run(ctx context.Context, arguments []string) error {
 	defer func() { _ = b.Close(context.WithoutCancel(ctx)) }() // it goes with the namespace, too
 	steps := map[string]func(context.Context) error{
 		"cold": b.ColdStarts, "event": b.ColdEvents, "throughput": b.Throughput, "burst": b.OpenBurst, "memory": b.Memory,
-		"breakdown": func(ctx context.Context) error { return b.Breakdown(ctx, min(b.Runs, 5)) },
 	}
 	for name := range strings.SplitSeq(*only, ",") {
 		step, ok := steps[name]
