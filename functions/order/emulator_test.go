@@ -22,12 +22,15 @@ type stage struct {
 	emulator *emulator.Emulator
 }
 
-// newStage starts an emulator with the bench's account, whose orders are filled within the request.
+// newStage starts an emulator with the bench's accounts, whose orders are filled within the request.
 func newStage(t *testing.T, client redis.UniversalClient, options ...option) *stage {
 	t.Helper()
 	account := fmt.Sprintf("acc-%d", names.Load()+1) // the next bench's
+	other := account + "-other"
 	emulated, err := emulator.New(emulator.Config{
-		Accounts:    []emulator.Account{{KeyID: keyID(account), SecretKey: secretKey(account)}},
+		Accounts: []emulator.Account{
+			{KeyID: keyID(account), SecretKey: secretKey(account)}, {KeyID: keyID(other), SecretKey: secretKey(other)},
+		},
 		FillLatency: -1, PartialFillProbability: -1, TradingLimit: -1,
 	}, zap.NewNop())
 	if err != nil {

@@ -24,7 +24,9 @@ type quotes struct {
 	mu     sync.Mutex
 	target *httputil.ReverseProxy
 	body   string
+	refuse int // how many of the next requests are refused, whoever asks
 	asked  []string
+	keys   []string
 }
 
 // say makes the next answers body; empty lets the emulator answer.
@@ -43,9 +45,14 @@ func (q *quotes) paths() []string {
 // ServeHTTP answers a request for market data.
 func (q *quotes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q.mu.Lock()
-	q.asked = append(q.asked, r.URL.Path)
-	body, target := q.body, q.target
+	q.asked, q.keys = append(q.asked, r.URL.Path), append(q.keys, r.Header.Get("Apca-Api-Key-Id"))
+	body, target, refused := q.body, q.target, q.refuse > 0
+	q.refuse--
 	q.mu.Unlock()
+	if refused {
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
 	if body == "" {
 		target.ServeHTTP(w, r)
 		return
@@ -194,5 +201,21 @@ func TestCollarByWhatTheFeedKeeps(t *testing.T) {
 		kept(now(), ``, `{"p":0.02}`)
 		q.say(`{"quotes":{}}`) // then the trade has to do
 		s.refused(at("0.03"), "price_collar_percent")
+	})
+}
+
+// TestCollarAsksWithTheNextKeyPair: one that Alpaca refuses does not stop the orders of every account.
+func TestCollarAsksWithTheNextKeyPair(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, _ func(time.Duration)) {
+		s, q := newQuoted(t, client, `{"price_collar_percent":10,"min_cash":null}`)
+		q.mu.Lock()
+		q.refuse = 1
+		q.mu.Unlock()
+		s.refused(s.place(`{"type":"limit","limit_price":900000}`), "price_collar_percent")
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if len(q.keys) != 2 || q.keys[0] == q.keys[1] || q.keys[1] == "" {
+			t.Errorf("asked with %q", q.keys)
+		}
 	})
 }

@@ -173,26 +173,30 @@ func positive(n *decimal.Number) *decimal.Decimal {
 	return &n.Decimal
 }
 
-// ask reads quotes of Alpaca, within the budget of the first account that reads market data. Those that say nothing are left
-// out.
+// ask reads quotes of Alpaca, with a key pair that serves market data. Those that say nothing are left out.
 func (s *prices) ask(ctx context.Context, assetClass string, symbols []string) (map[string]*risk.Price, error) {
 	if len(symbols) == 0 {
 		return nil, nil //nolint:nilnil // nothing was asked for
 	}
-	accounts, err := s.platform.Accounts.MarketData(ctx)
-	if err != nil {
-		return nil, err
+	at, client := s.platform.Clock.Now(), s.platform.Alpaca
+	class, read := alpaca.ClassStocks, func(keys alpaca.Credentials) (map[string]alpaca.Quote, error) {
+		return client.LatestQuotes(ctx, keys, symbols, "")
 	}
-	at, client, cred := s.platform.Clock.Now(), s.platform.Alpaca, accounts[0].Credentials
-	var quotes map[string]alpaca.Quote
 	switch assetClass {
 	case event.AssetClassCrypto:
-		quotes, err = client.LatestCryptoQuotes(ctx, cred, symbols)
+		class, read = alpaca.ClassCrypto, func(keys alpaca.Credentials) (map[string]alpaca.Quote, error) {
+			return client.LatestCryptoQuotes(ctx, keys, symbols)
+		}
 	case event.AssetClassUSOption:
-		quotes, err = client.LatestOptionQuotes(ctx, cred, symbols)
-	default:
-		quotes, err = client.LatestQuotes(ctx, cred, symbols, "")
+		class, read = alpaca.ClassOptions, func(keys alpaca.Credentials) (map[string]alpaca.Quote, error) {
+			return client.LatestOptionQuotes(ctx, keys, symbols)
+		}
 	}
+	var quotes map[string]alpaca.Quote
+	err := s.platform.DataKeys.Do(ctx, class, func(keys alpaca.Credentials) (err error) {
+		quotes, err = read(keys)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

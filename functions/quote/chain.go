@@ -10,6 +10,7 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/cache"
+	"github.com/opitios-ai/alpaca-knative/shared/datakeys"
 	"github.com/opitios-ai/alpaca-knative/shared/market"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
@@ -31,7 +32,7 @@ type OptionChain struct {
 
 // chains reads option chains.
 type chains struct {
-	pool   *pool
+	pool   *datakeys.Pool
 	client *alpaca.Client
 	class  *class
 	now    func() time.Time
@@ -110,7 +111,7 @@ func (h *chains) fetch(ctx context.Context, key cache.Key) (any, error) {
 	}
 	var found map[string]alpaca.Snapshot
 	var next string
-	err = h.pool.do(ctx, alpaca.ClassOptions, func(cred alpaca.Credentials) error {
+	err = h.pool.Do(ctx, alpaca.ClassOptions, func(cred alpaca.Credentials) error {
 		var err error
 		found, next, err = h.client.OptionChain(ctx, cred, key.Symbol, request)
 		return err

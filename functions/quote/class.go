@@ -9,6 +9,7 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/cache"
+	"github.com/opitios-ai/alpaca-knative/shared/datakeys"
 	"github.com/opitios-ai/alpaca-knative/shared/market"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 )
@@ -90,7 +91,7 @@ func (c *class) unknown(symbol string) error {
 }
 
 // open makes the class's group in the cache.
-func (c *class) open(memory *cache.Cache, p *pool, l *lives) {
+func (c *class) open(memory *cache.Cache, p *datakeys.Pool, l *lives) {
 	c.latest = memory.Group(cache.GroupConfig{
 		Name: metricName(c.name), Most: c.most, Window: l.config.BatchWindow,
 		Fetch: func(ctx context.Context, keys []cache.Key) (map[cache.Key]cache.Fields, error) {
@@ -118,14 +119,14 @@ func metricName(class alpaca.Class) string {
 
 // fetchLatest reads snapshots. The data API refuses a whole list for one symbol that it calls invalid: that one is
 // dropped, as unknown, and the others are asked for again.
-func (c *class) fetchLatest(ctx context.Context, p *pool, keys []cache.Key) (map[cache.Key]cache.Fields, error) {
+func (c *class) fetchLatest(ctx context.Context, p *datakeys.Pool, keys []cache.Key) (map[cache.Key]cache.Fields, error) {
 	symbols := make([]string, len(keys))
 	for i, key := range keys {
 		symbols[i] = key.Symbol
 	}
 	for len(symbols) > 0 {
 		var found map[string]alpaca.Snapshot
-		err := p.do(ctx, c.name, func(cred alpaca.Credentials) error {
+		err := p.Do(ctx, c.name, func(cred alpaca.Credentials) error {
 			var err error
 			found, err = c.fetch(ctx, cred, symbols)
 			return err

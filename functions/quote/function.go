@@ -50,7 +50,7 @@ func New(cfg Config, d platform.Dependencies) (*Function, error) {
 // register makes the readers and their operations.
 func (f *Function) register(cfg Config, d platform.Dependencies) {
 	p := f.platform
-	keys := newPool(p.Accounts, d.Clock, d.Logger, d.Registerer)
+	keys := p.DataKeys
 	spans := &lives{config: cfg, sessions: p.Hours}
 	classes := newClasses(cfg, p.Alpaca)
 	stocks, options, crypto := classes[0], classes[1], classes[2]

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/cache"
+	"github.com/opitios-ai/alpaca-knative/shared/datakeys"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
 )
@@ -61,7 +62,7 @@ const many = "many"
 
 // history reads pages of bars and trades.
 type history struct {
-	pool   *pool
+	pool   *datakeys.Pool
 	client *alpaca.Client
 	lives  *lives
 	zone   *time.Location
@@ -286,7 +287,7 @@ func fetchPage[T any](
 ) (found map[string][]T, next string, failures []SymbolError, err error) {
 	failures = []SymbolError{}
 	for len(request.Symbols) > 0 {
-		err := h.pool.do(ctx, c.name, func(cred alpaca.Credentials) error {
+		err := h.pool.Do(ctx, c.name, func(cred alpaca.Credentials) error {
 			var err error
 			found, next, err = read(ctx, cred, *request)
 			return err

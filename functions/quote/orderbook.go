@@ -6,6 +6,7 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/cache"
+	"github.com/opitios-ai/alpaca-knative/shared/datakeys"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
 )
@@ -27,7 +28,7 @@ type Level struct {
 
 // books reads order books.
 type books struct {
-	pool   *pool
+	pool   *datakeys.Pool
 	client *alpaca.Client
 	class  *class
 	now    func() time.Time
@@ -61,7 +62,7 @@ func (b *books) fetch(ctx context.Context, keys []cache.Key) (map[cache.Key]cach
 		symbols[i] = key.Symbol
 	}
 	var found map[string]alpaca.OrderBook
-	err := b.pool.do(ctx, alpaca.ClassCrypto, func(cred alpaca.Credentials) error {
+	err := b.pool.Do(ctx, alpaca.ClassCrypto, func(cred alpaca.Credentials) error {
 		var err error
 		found, err = b.client.CryptoOrderBooks(ctx, cred, symbols, b.class.feed)
 		return err

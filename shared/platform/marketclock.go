@@ -6,11 +6,12 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/hours"
-	"github.com/opitios-ai/alpaca-knative/shared/vault"
 )
 
-// marketClock reads Alpaca's clock and calendar with the first of the accounts whose keys serve market data, within what
-// Alpaca allows that account.
+// classClock is what a key pair rests for that Alpaca does not let read its clock.
+const classClock alpaca.Class = "clock"
+
+// marketClock reads Alpaca's clock and calendar with the key pairs that serve market data, within what Alpaca allows them.
 type marketClock struct{ platform *Platform }
 
 var _ hours.Source = marketClock{}
@@ -19,28 +20,19 @@ var _ hours.Source = marketClock{}
 func (p *Platform) MarketClock() hours.Source { return marketClock{p} }
 
 // Clock reads Alpaca's clock.
-func (m marketClock) Clock(ctx context.Context) (*alpaca.Clock, error) {
-	account, err := m.account(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return m.platform.Alpaca.Clock(ctx, account.Credentials)
+func (m marketClock) Clock(ctx context.Context) (read *alpaca.Clock, err error) {
+	err = m.platform.DataKeys.Do(ctx, classClock, func(keys alpaca.Credentials) error {
+		read, err = m.platform.Alpaca.Clock(ctx, keys)
+		return err
+	})
+	return read, err
 }
 
 // Calendar reads the trading days from start to end.
-func (m marketClock) Calendar(ctx context.Context, start, end time.Time) ([]alpaca.CalendarDay, error) {
-	account, err := m.account(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return m.platform.Alpaca.Calendar(ctx, account.Credentials, start, end)
-}
-
-// account is the account to ask with.
-func (m marketClock) account(ctx context.Context) (vault.Account, error) {
-	accounts, err := m.platform.Accounts.MarketData(ctx)
-	if err != nil {
-		return vault.Account{}, err
-	}
-	return accounts[0], nil
+func (m marketClock) Calendar(ctx context.Context, start, end time.Time) (days []alpaca.CalendarDay, err error) {
+	err = m.platform.DataKeys.Do(ctx, classClock, func(keys alpaca.Credentials) error {
+		days, err = m.platform.Alpaca.Calendar(ctx, keys, start, end)
+		return err
+	})
+	return days, err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/bucket"
 	"github.com/opitios-ai/alpaca-knative/shared/clock"
 	"github.com/opitios-ai/alpaca-knative/shared/controls"
+	"github.com/opitios-ai/alpaca-knative/shared/datakeys"
 	"github.com/opitios-ai/alpaca-knative/shared/event"
 	"github.com/opitios-ai/alpaca-knative/shared/hours"
 	"github.com/opitios-ai/alpaca-knative/shared/lease"
@@ -55,6 +56,8 @@ type Platform struct {
 	Keys     *auth.Keys
 	Verifier *auth.Verifier
 	Accounts vault.Store
+	// DataKeys are the key pairs for reads that are nobody's own.
+	DataKeys *datakeys.Pool
 	Alpaca   *alpaca.Client
 	Bucket   *bucket.Bucket
 	// Upstream is what Alpaca allows the accounts; the client takes every request from it.
@@ -113,6 +116,7 @@ func New(cfg Config, d Dependencies) (*Platform, error) {
 		return nil, err
 	}
 	p.Accounts = openAccounts(cfg, d)
+	p.DataKeys = datakeys.New(p.Accounts, d.Clock, d.Logger, d.Registerer)
 	p.Bucket = bucket.New(p.Redis)
 	p.limits = bucket.NewLimits(p.Bucket, bucket.LimitsConfig{Rates: p.rate, Clock: d.Clock, Logger: d.Logger})
 	p.Leases = lease.New(p.Redis, ulid.Make().String())
