@@ -241,6 +241,7 @@ func TestCloseAllPositions(t *testing.T) {
 		{"all", nil, closeEvery},
 		{"one outcome is unknown", nil, closeEveryUnknown},
 		{"a crash between two", []option{func(c *orderfn.Config) { c.IntentLease = 40 * time.Millisecond }}, closeEveryCrash},
+		{"a crash, and the position is gone by the repeat", []option{func(c *orderfn.Config) { c.IntentLease = 40 * time.Millisecond }}, closeEveryGone},
 		{"nothing to close", nil, closeNone},
 	})
 }
@@ -300,9 +301,11 @@ func closeEveryUnknown(s *scene) {
 	if all := s.closed(s.closeAll("", "Idempotency-Key", "flat")); all["AAPL"].Status != 504 {
 		s.t.Fatalf("got %+v", all)
 	}
-	all := s.closed(s.closeAll("", "Idempotency-Key", "flat"))
+	s.venue.heal() // whether one look-up met both faults depends on which connection it took
+	second := s.closeAll("", "Idempotency-Key", "flat")
+	all := s.closed(second)
 	if all["AAPL"].Status != 200 || all["AAPL"].Order.Qty.String() != "7" {
-		s.t.Fatalf("got %+v", all)
+		s.t.Fatalf("got %s", second)
 	}
 	s.venue.hold(keyID(s.account), "AAPL", "0")
 	if again := s.closed(s.closeAll("", "Idempotency-Key", "flat")); again["AAPL"].Order.OrderID != all["AAPL"].Order.OrderID {
@@ -312,6 +315,37 @@ func closeEveryUnknown(s *scene) {
 		s.t.Errorf("%d submits", s.venue.count(submit))
 	}
 	s.mustTell("accepted " + all["AAPL"].Order.OrderID + ":accepted")
+}
+
+// closeEveryGone: what an earlier attempt closed is not held any more; the repeat tells of it all the same.
+func closeEveryGone(s *scene) {
+	s.venue.hold(keyID(s.account), "AAPL", "7")
+	s.venue.hold(keyID(s.account), "BTCUSD", "0.5")
+	s.spy.cutAfter(3)
+	first := s.closed(s.closeAll("", "Idempotency-Key", "flat"))
+	s.spy.heal()
+	for symbol, closed := range first {
+		if closed.Order != nil { // it filled meanwhile
+			s.venue.hold(keyID(s.account), symbol, "0")
+		}
+	}
+	s.elapse()
+	second := s.closeAll("", "Idempotency-Key", "flat")
+	told := s.closed(second)
+	for symbol, closed := range first {
+		if again := told[symbol]; closed.Order != nil && (again.Order == nil || again.Order.OrderID != closed.Order.OrderID || again.Status != 200) {
+			s.t.Errorf("%s: %+v, then %+v", symbol, closed, again)
+		}
+	}
+	if len(told) != 2 || told["AAPL"].Order == nil || told["BTCUSD"].Order == nil {
+		s.t.Errorf("got %s", second)
+	}
+	if third := s.closeAll("", "Idempotency-Key", "flat"); string(third.Data) != string(second.Data) {
+		s.t.Errorf("%s, then %s", second, third)
+	}
+	if s.venue.count(submit) != 2 {
+		s.t.Errorf("%d submits", s.venue.count(submit))
+	}
 }
 
 // closeEveryCrash: a process dies after it closed a position, and before it settled anything.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+
+	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/event"
@@ -80,11 +83,28 @@ func replayClosedAll(r intent.Reservation) (ClosedAll, error) {
 
 // closeEach does the work of p, the close-all. Its answer is final when each position's is.
 func (f *Function) closeEach(ctx context.Context, p *placement, token int64) (ClosedAll, error) {
+	var former []alpaca.Order
+	var formerErr error
+	var wait sync.WaitGroup
+	wait.Go(func() { former, formerErr = f.formerCloses(ctx, p) })
 	held, err := f.heldPositions(ctx, p)
+	wait.Wait()
 	if err != nil {
 		f.forget(ctx, p, token) // nothing was sent, or only cancels
 		return ClosedAll{}, alpaca.Problem(err)
 	}
+	all, final := f.closeHeld(ctx, p, held)
+	all.Positions = append(all.Positions, gone(former, held)...)
+	if !final || formerErr != nil {
+		f.yield(ctx, p, token) // a repeat goes on where this one ended
+		return all, nil
+	}
+	f.settle(ctx, p, token, intent.Acknowledged, all, "", "", event.OrderChanged{})
+	return all, nil
+}
+
+// closeHeld closes positions side by side and reports whether what became of each is final.
+func (f *Function) closeHeld(ctx context.Context, p *placement, held []alpaca.Position) (ClosedAll, bool) {
 	all := ClosedAll{Positions: make([]Closed, len(held))}
 	final := make([]bool, len(held))
 	places := make(chan struct{}, closesAtOnce)
@@ -97,22 +117,48 @@ func (f *Function) closeEach(ctx context.Context, p *placement, token int64) (Cl
 		})
 	}
 	wait.Wait()
-	for _, done := range final {
-		if !done {
-			f.yield(ctx, p, token) // a repeat goes on where this one ended
-			return all, nil
-		}
+	return all, !slices.Contains(final, false)
+}
+
+// formerCloses are the orders by which an earlier attempt of p closed positions, as far as they are among the account's
+// latest. A failure keeps nobody from closing what is held; the answer is not final then.
+func (f *Function) formerCloses(ctx context.Context, p *placement) ([]alpaca.Order, error) {
+	if !p.repeatable() {
+		return nil, nil
 	}
-	f.settle(ctx, p, token, intent.Acknowledged, all, "", "", event.OrderChanged{})
-	return all, nil
+	latest, err := f.Alpaca.Orders(alpaca.Urgent(ctx), p.account.Credentials, alpaca.OrdersQuery{Status: "all", Limit: maxPage})
+	if err != nil {
+		f.Logger.Warn("former closing orders not read", zap.String("account_id", p.account.ID), zap.Error(err))
+		return nil, err
+	}
+	return slices.DeleteFunc(latest, func(o alpaca.Order) bool { return !closesFor(p, &o) }), nil
+}
+
+// closesFor reports whether an order closes a position for the close-all p.
+func closesFor(p *placement, o *alpaca.Order) bool {
+	return o.ClientOrderID == closeID(p, positionSymbol(o))
+}
+
+// positionSymbol is the symbol that a position from an order has: without a slash.
+func positionSymbol(o *alpaca.Order) string { return strings.ReplaceAll(o.Symbol, "/", "") }
+
+// gone is what became of the positions that former orders closed and that are not held any more.
+func gone(former []alpaca.Order, held []alpaca.Position) []Closed {
+	var closed []Closed
+	for i := range former {
+		symbol := positionSymbol(&former[i])
+		if slices.ContainsFunc(held, func(p alpaca.Position) bool { return p.Symbol == symbol }) {
+			continue
+		}
+		native := order.FromAlpaca(&former[i])
+		closed = append(closed, Closed{Symbol: symbol, Status: http.StatusOK, Order: &native})
+	}
+	return closed
 }
 
 func (f *Function) heldPositions(ctx context.Context, p *placement) ([]alpaca.Position, error) {
 	if p.closes.CancelOrders {
-		own := func(o *alpaca.Order) bool {
-			return o.ClientOrderID == closeID(p, strings.ReplaceAll(o.Symbol, "/", ""))
-		}
-		if err := f.release(ctx, p.account, "", own); err != nil {
+		if err := f.release(ctx, p.account, "", func(o *alpaca.Order) bool { return closesFor(p, o) }); err != nil {
 			return nil, err
 		}
 	}
