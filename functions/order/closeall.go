@@ -84,9 +84,9 @@ func replayClosedAll(r intent.Reservation) (ClosedAll, error) {
 // closeEach does the work of p, the close-all. Its answer is final when each position's is.
 func (f *Function) closeEach(ctx context.Context, p *placement, token int64) (ClosedAll, error) {
 	var former []alpaca.Order
-	var formerErr error
+	var known bool
 	var wait sync.WaitGroup
-	wait.Go(func() { former, formerErr = f.formerCloses(ctx, p) })
+	wait.Go(func() { former, known = f.formerCloses(ctx, p) })
 	held, err := f.heldPositions(ctx, p)
 	wait.Wait()
 	if err != nil {
@@ -95,7 +95,7 @@ func (f *Function) closeEach(ctx context.Context, p *placement, token int64) (Cl
 	}
 	all, final := f.closeHeld(ctx, p, held)
 	all.Positions = append(all.Positions, gone(former, held)...)
-	if !final || formerErr != nil {
+	if !final || !known {
 		f.yield(ctx, p, token) // a repeat goes on where this one ended
 		return all, nil
 	}
@@ -121,17 +121,17 @@ func (f *Function) closeHeld(ctx context.Context, p *placement, held []alpaca.Po
 }
 
 // formerCloses are the orders by which an earlier attempt of p closed positions, as far as they are among the account's
-// latest. A failure keeps nobody from closing what is held; the answer is not final then.
-func (f *Function) formerCloses(ctx context.Context, p *placement) ([]alpaca.Order, error) {
+// latest; false when they can't be read, which keeps nobody from closing what is held, but the answer is not final then.
+func (f *Function) formerCloses(ctx context.Context, p *placement) ([]alpaca.Order, bool) {
 	if !p.repeatable() {
-		return nil, nil
+		return nil, true
 	}
 	latest, err := f.Alpaca.Orders(alpaca.Urgent(ctx), p.account.Credentials, alpaca.OrdersQuery{Status: "all", Limit: maxPage})
 	if err != nil {
 		f.Logger.Warn("former closing orders not read", zap.String("account_id", p.account.ID), zap.Error(err))
-		return nil, err
+		return nil, false
 	}
-	return slices.DeleteFunc(latest, func(o alpaca.Order) bool { return !closesFor(p, &o) }), nil
+	return slices.DeleteFunc(latest, func(o alpaca.Order) bool { return !closesFor(p, &o) }), true
 }
 
 // closesFor reports whether an order closes a position for the close-all p.
