@@ -125,7 +125,7 @@ func decodePart(text string, target any) (seen time.Time, err error) {
 	return time.UnixMilli(milliseconds), nil
 }
 
-// Tick is news of one symbol: what is not nil is new.
+// Tick is news of one symbol: what is not nil is new. The rest of the record ages as before.
 type Tick struct {
 	Symbol      string
 	Quote       *alpaca.Quote
@@ -133,11 +133,6 @@ type Tick struct {
 	MinuteBar   *alpaca.Bar
 	DailyBar    *alpaca.Bar
 	PreviousDay *alpaca.Bar
-	// Complete says that whoever writes follows quotes, trades and daily bars of the symbol, so that all of the record is
-	// current as of AsOf even where nothing is new. Readers then need no upstream call. Without it the parts are
-	// replaced, and the record ages as before.
-	Complete bool
-	AsOf     time.Time
 }
 
 // PutTicks writes news into Redis, where readers of all instances and Last find it; keep is how long a symbol without
@@ -152,11 +147,7 @@ func (s *Shared) PutTicks(ctx context.Context, ticks []Tick, keep time.Duration)
 		if err != nil {
 			return err
 		}
-		write := entryWrite{key: Latest(tick.Symbol), fields: fields, keep: keep}
-		if tick.Complete {
-			write.asOf = tick.AsOf
-		}
-		writes = append(writes, write)
+		writes = append(writes, entryWrite{key: Latest(tick.Symbol), fields: fields, keep: keep})
 	}
 	return s.put(ctx, writes)
 }

@@ -1,7 +1,6 @@
 package cache_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
@@ -87,31 +86,62 @@ func TestAnOlderPartReplacesWhatHasNotChangedForLong(t *testing.T) {
 	mustEqual(t, "the trade after the later one was canceled", last.Trade.Timestamp, opening())
 }
 
-func TestCompleteTicksSpareTheUpstreamCall(t *testing.T) {
+// TestWhatAlpacaNoLongerGivesIsGone: the fetching instance builds from its own answer, the other from Redis; both must
+// show the same.
+func TestWhatAlpacaNoLongerGivesIsGone(t *testing.T) {
 	client, clk, advance := embedded(t)
 	upstream := &source{}
-	i := newInstance(t, client, clk, upstream, func(_ *cache.Config, g *cache.GroupConfig) {
-		g.Build = func(_ cache.Key, record *cache.Record) (any, error) { return cache.DecodeLatest(record) }
-		g.Fetch = func(ctx context.Context, keys []cache.Key) (map[cache.Key]cache.Fields, error) {
-			return upstream.Fetch(ctx, keys)
+	volatility := number(t, "0.42")
+	withGreeks := true
+	upstream.answers(func(keys []cache.Key) (map[cache.Key]cache.Fields, error) {
+		snapshot := &alpaca.Snapshot{LatestQuote: &alpaca.Quote{Timestamp: clk.Now(), BidPrice: number(t, "1"), AskPrice: number(t, "2")}}
+		if withGreeks {
+			snapshot.ImpliedVolatility, snapshot.Greeks = &volatility, &alpaca.Greeks{Delta: number(t, "0.5")}
 		}
+		fields, err := cache.EncodeLatest(snapshot)
+		return map[cache.Key]cache.Fields{keys[0]: fields}, err
 	})
-	tick := cache.Tick{Symbol: "AAPL", Quote: &alpaca.Quote{Timestamp: opening(), BidPrice: number(t, "187.4")}, AsOf: opening()}
-	for _, complete := range []bool{true, false} {
-		tick.Complete = complete
-		if err := i.shared.PutTicks(t.Context(), []cache.Tick{tick}, time.Minute); err != nil {
-			t.Fatal(err)
-		}
-		answer, err := i.group.Get(t.Context(), cache.Latest("AAPL"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if snapshot, _ := answer.Value.(*alpaca.Snapshot); complete && (snapshot == nil || snapshot.LatestQuote == nil) {
-			t.Errorf("got %+v", answer)
-		}
-		advance(5 * time.Second)
+	latest := func(_ *cache.Config, g *cache.GroupConfig) {
+		g.Build = func(_ cache.Key, r *cache.Record) (any, error) { return cache.DecodeLatest(r) }
 	}
-	mustEqual(t, "upstream calls: none for the complete one, one for the other", upstream.count(), 1)
+	fetching, reading := newInstance(t, client, clk, upstream, latest), newInstance(t, client, clk, upstream, latest)
+	for _, withGreeks = range []bool{true, false, false} {
+		for name, i := range map[string]*instance{"fetching": fetching, "reading": reading} {
+			answer, err := i.group.Get(t.Context(), cache.Latest("AAPL261218C00250000"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s, _ := answer.Value.(*alpaca.Snapshot); (s.Greeks != nil) != withGreeks || (s.ImpliedVolatility != nil) != withGreeks || answer.Stale {
+				t.Errorf("%s: greeks %v, stale %t; Alpaca gives some: %t", name, s.Greeks, answer.Stale, withGreeks)
+			}
+		}
+		advance(30 * time.Second)
+	}
+	mustEqual(t, "upstream calls", upstream.count(), 3)
+}
+
+// TestATickOutlivesTheAnswerThatWasUnderWay: what a whole record does not have, but a tick wrote a moment ago, stays.
+func TestATickOutlivesTheAnswerThatWasUnderWay(t *testing.T) {
+	client, clk, _ := embedded(t)
+	upstream := &source{}
+	i := newInstance(t, client, clk, upstream, func(_ *cache.Config, g *cache.GroupConfig) {
+		g.Build = func(_ cache.Key, r *cache.Record) (any, error) { return cache.DecodeLatest(r) }
+	})
+	upstream.answers(func(keys []cache.Key) (map[cache.Key]cache.Fields, error) {
+		tick := cache.Tick{Symbol: "AAPL", Trade: &alpaca.Trade{Timestamp: opening(), Price: number(t, "187.5")}}
+		if err := i.shared.PutTicks(t.Context(), []cache.Tick{tick}, time.Minute); err != nil {
+			return nil, err
+		}
+		fields, err := cache.EncodeLatest(&alpaca.Snapshot{LatestQuote: &alpaca.Quote{Timestamp: opening(), BidPrice: number(t, "187.4")}})
+		return map[cache.Key]cache.Fields{keys[0]: fields}, err
+	})
+	if _, err := i.group.Get(t.Context(), cache.Latest("AAPL")); err != nil {
+		t.Fatal(err)
+	}
+	last, err := cache.Last(t.Context(), client, "AAPL")
+	if err != nil || last.Quote == nil || last.Trade == nil {
+		t.Fatalf("%+v, %v", last, err)
+	}
 }
 
 func TestUnreadableParts(t *testing.T) {
