@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/emulator"
+	"github.com/opitios-ai/alpaca-knative/emulator/access"
 	"github.com/opitios-ai/alpaca-knative/emulator/fault"
 	"github.com/opitios-ai/alpaca-knative/functions/quote"
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
@@ -32,8 +34,14 @@ type emulated struct {
 
 func startEmulated(t *testing.T, options ...option) *emulated {
 	t.Helper()
+	return startWithPlan(t, "", options...)
+}
+
+// startWithPlan is startEmulated with both accounts on a data plan, empty for the emulator's own choice.
+func startWithPlan(t *testing.T, plan access.Plan, options ...option) *emulated {
+	t.Helper()
 	e, err := emulator.New(emulator.Config{
-		Accounts: []emulator.Account{{KeyID: "PK1", SecretKey: "s1"}, {KeyID: "PK2", SecretKey: "s2"}},
+		Accounts: []emulator.Account{{KeyID: "PK1", SecretKey: "s1", DataPlan: plan}, {KeyID: "PK2", SecretKey: "s2", DataPlan: plan}},
 	}, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
@@ -432,4 +440,18 @@ func TestCachingHeaders(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestAPageThatThePlanForbidsStopsNoQuotes: the last 15 minutes of options are not in the free plan, for any key pair; what
+// else is asked for is.
+func TestAPageThatThePlanForbidsStopsNoQuotes(t *testing.T) {
+	t.Parallel()
+	e := startWithPlan(t, access.Basic)
+	contract := e.contract()
+	at := func(ago time.Duration) string {
+		return url.QueryEscape(e.clock.Now().Add(-ago).UTC().Format(time.RFC3339))
+	}
+	page := "/api/v1/options/" + contract + "/bars?timeframe=1Min&start=" + at(time.Hour) + "&end=" + at(time.Minute)
+	e.mustFail(e.get(page), 502, "UPSTREAM_UNAVAILABLE")
+	mustEqual(t, "a quote after it", e.get("/api/v1/options/"+contract+"/quote").Status, 200)
 }

@@ -287,7 +287,7 @@ func fetchPage[T any](
 ) (found map[string][]T, next string, failures []SymbolError, err error) {
 	failures = []SymbolError{}
 	for len(request.Symbols) > 0 {
-		err := h.pool.Do(ctx, c.name, func(cred alpaca.Credentials) error {
+		err := h.pool.Ask(ctx, c.name, func(cred alpaca.Credentials) error {
 			var err error
 			found, next, err = read(ctx, cred, *request)
 			return err

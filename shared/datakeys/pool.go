@@ -57,6 +57,16 @@ func New(accounts vault.Accounts, clk clock.Clock, logger *zap.Logger, registere
 // Do makes one call with the key pair whose turn it is, and with the next ones when that is refused or used up. The
 // error is that of the last key pair that was tried, or why the first one rests.
 func (p *Pool) Do(ctx context.Context, class alpaca.Class, call func(alpaca.Credentials) error) error {
+	return p.do(ctx, class, true, call)
+}
+
+// Ask is Do for calls that Alpaca may forbid because of what they ask for, as it forbids the last 15 minutes of history on a
+// small plan. No key pair rests because of that, and one that rests for the class is asked all the same.
+func (p *Pool) Ask(ctx context.Context, class alpaca.Class, call func(alpaca.Credentials) error) error {
+	return p.do(ctx, class+" asked", false, call)
+}
+
+func (p *Pool) do(ctx context.Context, class alpaca.Class, rests bool, call func(alpaca.Credentials) error) error {
 	accounts, err := p.accounts.MarketData(ctx)
 	if err != nil {
 		return err
@@ -69,7 +79,7 @@ func (p *Pool) Do(ctx context.Context, class alpaca.Class, call func(alpaca.Cred
 			resting = cause
 			continue
 		}
-		if tried = call(cred); !p.passOn(class, cred.KeyID, tried) {
+		if tried = call(cred); !p.passOn(class, rests, cred.KeyID, tried) {
 			return tried
 		}
 	}
@@ -101,7 +111,7 @@ func (p *Pool) resting(class alpaca.Class, keyID string) error {
 }
 
 // passOn counts the outcome of a call, lets a key pair rest that was refused, and reports whether another one may help.
-func (p *Pool) passOn(class alpaca.Class, keyID string, err error) bool {
+func (p *Pool) passOn(class alpaca.Class, rests bool, keyID string, err error) bool {
 	var failed *alpaca.Error
 	switch {
 	case err == nil:
@@ -109,6 +119,9 @@ func (p *Pool) passOn(class alpaca.Class, keyID string, err error) bool {
 		return false
 	case errors.Is(err, alpaca.ErrUnauthorized):
 		class = ""
+	case errors.Is(err, alpaca.ErrForbidden) && !rests:
+		p.calls.WithLabelValues("refused").Inc()
+		return true
 	case errors.Is(err, alpaca.ErrForbidden):
 	case errors.Is(err, alpaca.ErrRateLimited) && !errors.As(err, &failed):
 		p.calls.WithLabelValues("over_budget").Inc()

@@ -114,3 +114,27 @@ func TestWhoIsAskedNext(t *testing.T) {
 		})
 	}
 }
+
+// TestAForbiddenQuestionRestsNobody: it says something about what was asked for. A refused key pair rests all the same.
+func TestAForbiddenQuestionRestsNobody(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		answer error
+		rests  bool
+	}{{alpaca.ErrForbidden, false}, {alpaca.ErrUnauthorized, true}} {
+		k := newKeys(t)
+		k.answers = map[string]error{"A": c.answer, "B": c.answer, "C": c.answer}
+		asked := 0
+		err := k.Ask(t.Context(), alpaca.ClassStocks, func(alpaca.Credentials) error {
+			asked++
+			return c.answer
+		})
+		if !errors.Is(err, c.answer) || asked != 3 {
+			t.Fatalf("%d asked: %v", asked, err)
+		}
+		k.answers = nil
+		if asked, err := k.call(alpaca.ClassStocks); (asked == "") != c.rests || (err != nil) != c.rests {
+			t.Errorf("after %v: asked %q, %v", c.answer, asked, err)
+		}
+	}
+}
