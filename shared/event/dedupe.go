@@ -103,13 +103,15 @@ func (d *Deduper) Begin(ctx context.Context, consumer, source, id string) (Token
 		string(token), d.config.Lease.Milliseconds()).Text()
 	switch {
 	case err != nil:
+		// The script may have run: a lease that nobody works under would hold redeliveries up until it ends.
+		_ = d.Release(context.WithoutCancel(ctx), consumer, source, id, token)
 		return "", StateNew, fmt.Errorf("begin event %s for %s: %w", id, consumer, err)
 	case held == doneMark:
 		return "", StateDone, nil
-	case held != "":
-		return "", StateInProgress, nil
-	default:
+	case held == "", held == string(token): // our own: the client repeats a script whose answer it did not get in time
 		return token, StateNew, nil
+	default:
+		return "", StateInProgress, nil
 	}
 }
 

@@ -1,6 +1,8 @@
 package event_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +101,48 @@ func TestDeduperDoneOutlivesALostLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	begin(t, d, "1", event.StateDone)
+}
+
+// late is a Redis whose first answer to a script comes too late: the client has sent it again, or given up when lost is set.
+type late struct {
+	event.Redis
+	lost bool
+}
+
+func (l *late) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
+	return l.second(ctx, l.Redis.EvalSha(ctx, sha, keys, args...), func() *redis.Cmd { return l.Redis.EvalSha(ctx, sha, keys, args...) })
+}
+
+func (l *late) Eval(ctx context.Context, script string, keys []string, args ...any) *redis.Cmd {
+	return l.second(ctx, l.Redis.Eval(ctx, script, keys, args...), func() *redis.Cmd { return l.Redis.Eval(ctx, script, keys, args...) })
+}
+
+func (l *late) second(ctx context.Context, first *redis.Cmd, again func() *redis.Cmd) *redis.Cmd {
+	if redis.HasErrorPrefix(first.Err(), "NOSCRIPT") {
+		return first
+	}
+	if l.lost {
+		l.lost = false
+		failed := redis.NewCmd(ctx)
+		failed.SetErr(errors.New("i/o timeout"))
+		return failed
+	}
+	return again()
+}
+
+// TestDeduperKnowsItsOwnLease: a script that ran twice, or whose answer was lost, leaves no lease that nobody works under.
+func TestDeduperKnowsItsOwnLease(t *testing.T) {
+	t.Parallel()
+	_, client := newRedis(t)
+	slow := &late{Redis: client}
+	d := event.NewDeduper(slow, event.DeduperConfig{})
+	begin(t, d, "1", event.StateNew)
+	begin(t, d, "1", event.StateInProgress)
+	slow.lost = true
+	if _, _, err := d.Begin(t.Context(), consumer, source, "2"); err == nil {
+		t.Fatal("no error")
+	}
+	begin(t, d, "2", event.StateNew)
 }
 
 func TestDeduperWithoutRedis(t *testing.T) {
