@@ -42,6 +42,9 @@ func (f *Function) orderRequested(ctx context.Context, e event.Event) error {
 	}
 	r := command.Order
 	if r.ClientOrderID == "" {
+		if err := f.bindProof(ctx, e, account.ID); err != nil {
+			return err
+		}
 		r.ClientOrderID = derivedID(fromEvent, account.ID, e.Source(), e.ID())
 	}
 	p, err := f.newPlacement(account, command.AssetClass, "", e.ID(), &r)

@@ -359,3 +359,23 @@ func TestSweepTick(t *testing.T) {
 	s.mustAnswer(s.command(event.TypeSweepTick, "tick", `{}`, nil), http.StatusAccepted, "")
 	s.mustTell("accepted " + o.OrderID + ":accepted")
 }
+
+// TestAProofIsForOneSource: the source is not signed, and the order's ID follows from it: read from the Broker and published
+// again from elsewhere, a command must not become another order. Its own repeats are the same order.
+func TestAProofIsForOneSource(t *testing.T) {
+	play(t, []scenario{{"another source", nil, func(s *scene) {
+		e := s.requested("one", `{}`, s.genuine())
+		s.mustAnswer(e, http.StatusAccepted, "")
+		elsewhere := e.Clone()
+		elsewhere.SetSource("/bots/two")
+		s.mustAnswer(elsewhere, http.StatusBadRequest, "another source")
+		s.mustAnswer(e, http.StatusAccepted, "")
+		own := s.requested("one", `{"client_order_id":"mine"}`, s.genuine()) // its ID does not follow from the source
+		s.mustAnswer(own, http.StatusAccepted, "")
+		own.SetSource("/bots/two")
+		s.mustAnswer(own, http.StatusAccepted, "")
+		if n := s.venue.count(submit); n != 2 {
+			s.t.Errorf("%d submits", n)
+		}
+	}}})
+}
