@@ -5,10 +5,9 @@ package quote
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
+	"github.com/opitios-ai/alpaca-knative/functions/quote/source"
 	"github.com/opitios-ai/alpaca-knative/functions/quote/stream"
 	"github.com/opitios-ai/alpaca-knative/shared/cache"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
@@ -16,9 +15,6 @@ import (
 
 // The defaults of Config, for one that was not read from the environment.
 const (
-	defaultFeed            = "iex"
-	defaultOptionFeed      = "indicative"
-	defaultLocation        = "us"
 	defaultUpstreamTimeout = 5 * time.Second
 	defaultCacheTTL        = time.Second
 	defaultClosedTTL       = 30 * time.Second
@@ -34,15 +30,13 @@ const (
 // StreamConfig is the part of the configuration that is about streams.
 type StreamConfig = stream.Config
 
+// SourceConfig is the part of the configuration that says where market data comes from.
+type SourceConfig = source.Config
+
 // Config is the function's configuration. Zero values mean the defaults.
 type Config struct {
 	platform.Config
-	// Feed is the source of stock data: iex, sip, delayed_sip, otc, boats or overnight, as the data plan allows.
-	Feed string `env:"ALPACA_FEED" envDefault:"iex"`
-	// OptionFeed is the source of option data: indicative, or opra where the data plan allows it.
-	OptionFeed string `env:"ALPACA_OPTION_FEED" envDefault:"indicative"`
-	// CryptoLocation is where crypto is quoted: us, us-1, us-2, eu-1 or bs-1.
-	CryptoLocation string `env:"ALPACA_CRYPTO_LOCATION" envDefault:"us"`
+	SourceConfig
 	// CacheTTL is how long a quote counts as fresh, on this instance and on all.
 	CacheTTL time.Duration `env:"CACHE_TTL" envDefault:"1s"`
 	// ClosedTTL is the same for stocks and options while their market is closed, not beyond its opening.
@@ -83,9 +77,7 @@ func (c *Config) Validate() error {
 }
 
 func (c Config) withDefaults() Config {
-	c.Feed = or(c.Feed, defaultFeed)
-	c.OptionFeed = or(c.OptionFeed, defaultOptionFeed)
-	c.CryptoLocation = or(c.CryptoLocation, defaultLocation)
+	c.SourceConfig = c.WithDefaultSources()
 	c.UpstreamTimeout = or(c.UpstreamTimeout, defaultUpstreamTimeout)
 	c.CacheTTL = or(c.CacheTTL, defaultCacheTTL)
 	c.ClosedTTL = or(c.ClosedTTL, max(defaultClosedTTL, c.CacheTTL))
@@ -109,17 +101,8 @@ func or[T comparable](value, otherwise T) T {
 }
 
 func (c Config) check() error {
-	for _, choice := range []struct {
-		name, value string
-		allowed     []string
-	}{
-		{"ALPACA_FEED", c.Feed, []string{"iex", "sip", "delayed_sip", "otc", "boats", "overnight"}},
-		{"ALPACA_OPTION_FEED", c.OptionFeed, []string{"indicative", "opra"}},
-		{"ALPACA_CRYPTO_LOCATION", c.CryptoLocation, []string{"us", "us-1", "us-2", "eu-1", "bs-1"}},
-	} {
-		if !slices.Contains(choice.allowed, choice.value) {
-			return fmt.Errorf("%s: must be one of %s", choice.name, strings.Join(choice.allowed, ", "))
-		}
+	if err := c.SourceConfig.Validate(); err != nil {
+		return err
 	}
 	for _, positive := range []struct {
 		name  string

@@ -21,6 +21,7 @@ var update = flag.Bool("update", false, "rewrite docs/configuration.md")
 func sources() []struct{ title, file string } {
 	return []struct{ title, file string }{
 		{"All functions", "shared/platform/config.go"},
+		{"quote and quote feed: sources", "functions/quote/source/config.go"},
 		{"quote", "functions/quote/config.go"},
 		{"quote, streams", "functions/quote/stream/config.go"},
 		{"quote feed", "functions/quote/feed/config.go"},

@@ -5,14 +5,20 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/opitios-ai/alpaca-knative/functions/quote/source"
 	"github.com/opitios-ai/alpaca-knative/shared/marketfeed"
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/tick"
 )
 
+// SourceConfig says where reads by request get their market data from. Only ticks of the same source go into the cache
+// that reads share.
+type SourceConfig = source.Config
+
 // Config is the feed's configuration. A zero value beside platform.Config means the default.
 type Config struct {
 	platform.Config
+	SourceConfig
 	// StockSources, OptionSources and CryptoSources are Alpaca's streams, best first; the first that the data plan has is
 	// used. Stocks: sip, iex, delayed_sip, boats, overnight, test; options: opra, indicative; crypto: us, us-1, eu-1.
 	StockSources  []string `env:"FEED_STOCK_SOURCES" envDefault:"sip,iex,test"`
@@ -40,10 +46,14 @@ func (c *Config) Validate() error {
 	if _, err := c.withDefaults().sources(); err != nil {
 		return err
 	}
+	if err := c.SourceConfig.Validate(); err != nil {
+		return err
+	}
 	return c.Config.Validate()
 }
 
 func (c Config) withDefaults() Config {
+	c.SourceConfig = c.WithDefaultSources()
 	for _, list := range []struct {
 		of       *[]string
 		fallback []string

@@ -14,7 +14,7 @@ import (
 func TestWhatIsWatchedIsPublishedAndStored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, access.AlgoTraderPlus)
-	w.start()
+	w.start("ALPACA_FEED", "sip")
 	h := w.listen()
 	stock, pair := topic(tick.Stock, tick.Quote, "AAPL"), topic(tick.Crypto, tick.Quote, "BTC/USD")
 	registry := w.watch(stock, pair)
@@ -45,6 +45,42 @@ func TestWhatIsWatchedIsPublishedAndStored(t *testing.T) {
 	})
 	if open := w.emulator.Streams().Open()["stocks"]; open != 1 {
 		t.Errorf("%d connections", open)
+	}
+}
+
+// What reads share says of which source it is: ticks of another one must not go there.
+func TestOnlyTicksOfTheSourceOfReadsAreStored(t *testing.T) {
+	t.Parallel()
+	contract := "AAPL270115C00200000"
+	for _, test := range []struct {
+		name    string
+		plan    access.Plan
+		environ []string
+		class   tick.Class
+		symbol  string
+		stored  bool
+	}{
+		{"iex reads, sip stream", access.AlgoTraderPlus, nil, tick.Stock, "AAPL", false},
+		{"iex reads, iex stream", access.AlgoTraderPlus, []string{"FEED_STOCK_SOURCES", "iex"}, tick.Stock, "AAPL", true},
+		{"sip reads, stream fell back to iex", access.Basic, []string{"ALPACA_FEED", "sip"}, tick.Stock, "AAPL", false},
+		{"indicative reads, opra stream", access.AlgoTraderPlus, nil, tick.Option, contract, false},
+		{"opra reads, opra stream", access.AlgoTraderPlus, []string{"ALPACA_OPTION_FEED", "opra"}, tick.Option, contract, true},
+		{"crypto of another location", access.AlgoTraderPlus, []string{"ALPACA_CRYPTO_LOCATION", "eu-1"}, tick.Crypto, "BTC/USD", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, test.plan)
+			stop := w.start(test.environ...)
+			h := w.listen()
+			watched := topic(test.class, tick.Quote, test.symbol)
+			w.watch(watched)
+			eventually(t, "ticks", func() bool { return h.count(watched) > 2 })
+			stop() // what is to be stored is stored by then
+			last, err := cache.Last(t.Context(), w.client, test.symbol)
+			if stored := err == nil && last.Quote != nil; stored != test.stored {
+				t.Errorf("stored: %v, want %v (%+v, %v)", stored, test.stored, last, err)
+			}
+		})
 	}
 }
 

@@ -88,8 +88,7 @@ func (p *poller) readSnapshots(ctx context.Context, credentials alpaca.Credentia
 		}
 		if e, ok := tick.FromSnapshot(topic, &snapshot); ok && e.At.After(p.seen[topic]) {
 			p.seen[topic] = e.At
-			p.publisher.add(&e)
-			p.crossings.observe(&e)
+			p.publish(&e)
 		}
 	}
 	return nil

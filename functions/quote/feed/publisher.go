@@ -58,8 +58,8 @@ func newPublisher(f *feed, token int64) *publisher {
 	}
 }
 
-// add takes one event, which is not kept.
-func (p *publisher) add(e *tick.Event) {
+// add takes one event, which is not kept; stored: it goes into the cache, too.
+func (p *publisher) add(e *tick.Event, stored bool) {
 	p.mu.Lock()
 	to := channel{e.Class, tick.Shard(e.Symbol)}
 	out := p.channels[to]
@@ -73,7 +73,9 @@ func (p *publisher) add(e *tick.Event) {
 		out.sequence++
 	}
 	p.scratch = out.batch.Add(e, p.scratch)
-	p.note(e)
+	if stored {
+		p.note(e)
+	}
 	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:

@@ -191,7 +191,13 @@ func (u *upstream) take(e *tick.Event) {
 	}
 	u.lastEvent.Store(time.Now().UnixNano())
 	u.series.events.Inc()
-	u.publisher.add(e)
+	u.publish(e)
+}
+
+// publish hands one event to all who want it. What reads share is of the source that they say it is of: prices of
+// another one go to streams alone, which name theirs.
+func (u *upstream) publish(e *tick.Event) {
+	u.publisher.add(e, u.sources[u.class][u.source].Name == u.config.Of(u.class))
 	u.crossings.observe(e)
 }
 
