@@ -52,7 +52,7 @@ func New(cfg Config, d platform.Dependencies) (*Function, error) {
 	}
 	f := &Function{
 		platform: p, router: p.NewRouter("Opitios Alpaca: accounts"), issuer: issuer,
-		revocations: auth.NewRedisRevocations(p.Redis), tokenLife: revocationLife(cfg.TokenLife),
+		revocations: p.Revocations, tokenLife: revocationLife(cfg.TokenLife),
 		snapshots: newSnapshots(p, cfg.CacheTTL, telemetry.NewCache(d.Registerer)),
 		switches:  killswitch.NewStore(p.Redis), deadLetters: newDeadLetters(p.Redis, d.Clock, d.Logger, proofs, issuer),
 		sessions: newSessions(p, cfg.SessionLead),

@@ -18,7 +18,7 @@ type Ticket struct {
 }
 
 func (f *Function) handleTickets() {
-	tickets := auth.NewTickets(f.platform.Redis, f.platform.Clock)
+	tickets := auth.NewTickets(f.platform.Redis, f.platform.Revocations, f.platform.Clock)
 	serve.Handle(f.router, serve.Operation{
 		ID: "createTicket", Method: http.MethodPost, Path: "/api/v1/auth/ticket", Tag: "auth",
 		Summary:     "Get a ticket that opens one stream",

@@ -11,7 +11,9 @@
 // # Revocation
 //
 // A revoked jti is stored in Redis until the token would have expired, and announced to every instance, which
-// forgets the token at once. When an announcement is lost, the cache ends the token within 60 seconds.
+// forgets the token at once. When an announcement is lost, the cache ends the token within 60 seconds. Every instance
+// keeps a copy of all revocations: a Redis that lost its data gets them back within a second, as long as one still runs.
+// Until then an instance that starts just now accepts what was revoked.
 //
 // While Redis can't be reached, revocation can't be checked for a token that is not cached. Tokens with the admin
 // permission are then refused (503); all others pass, and are counted and logged. That is on purpose: refusing

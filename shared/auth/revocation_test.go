@@ -200,7 +200,7 @@ func onRedis(t *testing.T, clk clock.Clock) (*miniredis.Miniredis, *auth.RedisRe
 	server := miniredis.RunT(t)
 	server.SetTime(clk.Now())
 	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
-	revocations := auth.NewRedisRevocations(client)
+	revocations := auth.NewRedisRevocations(client, clk)
 	verifier := newVerifier(t, secretKeys(t), revocations, clk)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -236,9 +236,9 @@ func TestRevokeReachesCachedTokens(t *testing.T) {
 	}
 	eventually(t, "the revocation", isRevoked(t, verifier, token)) // the clock stands still: the cache does not expire
 	mustVerify(t, verifier, other)
-	ttl := server.TTL(auth.RevokedKey(claims.ID))
-	if ttl < 24*time.Hour || ttl > 24*time.Hour+2*time.Minute {
-		t.Fatalf("remembered for %s", ttl)
+	until, err := server.ZScore(auth.RevokedKey, claims.ID)
+	if ttl := time.Unix(int64(until), 0).Sub(clk.Now()); err != nil || ttl < 24*time.Hour || ttl > 24*time.Hour+2*time.Minute {
+		t.Fatalf("remembered for %s, %v", ttl, err)
 	}
 	if err := revocations.Revoke(t.Context(), "", claims.ExpiresAt); err == nil {
 		t.Fatal("revoked nothing without an error")
@@ -250,7 +250,7 @@ func TestWatchHearsEachRevocation(t *testing.T) {
 	server := miniredis.RunT(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
 	defer func() { _ = client.Close() }()
-	revocations := auth.NewRedisRevocations(client)
+	revocations := auth.NewRedisRevocations(client, clock.System{})
 	ctx, cancel := context.WithCancel(t.Context())
 	heard, missed, ended := make(chan string, 2), make(chan struct{}, 2), make(chan error, 1)
 	go func() {
@@ -280,7 +280,7 @@ func TestMissedAnnouncementsAreMadeUpFor(t *testing.T) {
 	mustVerify(t, verifier, token)
 	server.Close()
 	mustVerify(t, verifier, token)
-	if err := server.Set(auth.RevokedKey(claims.ID), "1"); err != nil {
+	if _, err := server.ZAdd(auth.RevokedKey, float64(clk.Now().Add(time.Hour).Unix()), claims.ID); err != nil {
 		t.Fatal(err)
 	}
 	if err := server.Restart(); err != nil {
@@ -289,12 +289,52 @@ func TestMissedAnnouncementsAreMadeUpFor(t *testing.T) {
 	eventually(t, "the revocation", isRevoked(t, verifier, token))
 }
 
+// TestRedisThatLostItsDataGetsTheRevocationsBack: an instance that runs has a copy, also of what was revoked before it
+// started; one that starts afterwards asks Redis.
+func TestRedisThatLostItsDataGetsTheRevocationsBack(t *testing.T) {
+	t.Parallel()
+	clk := clock.NewFake(time.Now())
+	issuer := newIssuer(t, secretKeys(t), clk)
+	token, claims := issue(t, issuer, auth.PermissionTrade, auth.PermissionAdmin)
+	server, revocations, verifier := onRedis(t, clk)
+	if err := revocations.Revoke(t.Context(), claims.ID, claims.ExpiresAt); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time the copy is what Redis got back
+		server.FlushAll()
+		if !isRevoked(t, verifier, token)() {
+			t.Fatal("the running instance accepts it")
+		}
+		eventually(t, "the revocation is back in Redis", func() bool { return server.Exists(auth.RevokedKey) })
+		client := redis.NewClient(&redis.Options{Addr: server.Addr()})
+		later := auth.NewRedisRevocations(client, clk)
+		if revoked, err := later.Revoked(t.Context(), claims.ID); err != nil || !revoked {
+			t.Errorf("an instance that starts now: revoked %t, %v", revoked, err)
+		}
+		_ = client.Close()
+	}
+}
+
+// TestRevocationsThatHavePassedAreForgotten: the set has no more than the tokens that could still be used.
+func TestRevocationsThatHavePassedAreForgotten(t *testing.T) {
+	t.Parallel()
+	clk := clock.NewFake(time.Now())
+	server, revocations, _ := onRedis(t, clk)
+	if err := revocations.Revoke(t.Context(), "old", time.Now().Add(-2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.ZAdd(auth.RevokedKey, 1, "older"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "forgetting", func() bool { return !server.Exists(auth.RevokedKey) })
+}
+
 func TestRedisErrorsAreReported(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
 	client := redis.NewClient(&redis.Options{Addr: server.Addr(), MaxRetries: -1})
 	defer func() { _ = client.Close() }()
-	revocations := auth.NewRedisRevocations(client)
+	revocations := auth.NewRedisRevocations(client, clock.System{})
 	server.SetError("LOADING Redis is loading the dataset in memory")
 	if _, err := revocations.Revoked(t.Context(), "x"); err == nil {
 		t.Error("Revoked hides the error")

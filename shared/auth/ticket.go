@@ -41,14 +41,15 @@ type ticketRedis interface {
 // Tickets turns tokens into tickets that can stand in a URL: for the sockets of browsers, which can send no header.
 // A ticket works once and for 30 seconds. It may be used concurrently.
 type Tickets struct {
-	client ticketRedis
-	clock  clock.Clock
-	redeem *redis.Script
+	client      ticketRedis
+	revocations Revocations
+	clock       clock.Clock
+	redeem      *redis.Script
 }
 
-// NewTickets returns tickets in client.
-func NewTickets(client ticketRedis, clk clock.Clock) *Tickets {
-	return &Tickets{client: client, clock: clk, redeem: redis.NewScript(`return redis.call('GETDEL', KEYS[1])`)}
+// NewTickets returns tickets in client. A ticket is worth nothing once its token was revoked.
+func NewTickets(client ticketRedis, revocations Revocations, clk clock.Clock) *Tickets {
+	return &Tickets{client: client, revocations: revocations, clock: clk, redeem: redis.NewScript(`return redis.call('GETDEL', KEYS[1])`)}
 }
 
 // ticketClaims is what a ticket stands for: the token's claims, not the token.
@@ -76,8 +77,8 @@ func (t *Tickets) Issue(ctx context.Context, claims *Claims) (string, error) {
 	return ticket, nil
 }
 
-// Redeem returns the claims of a ticket and uses it up. The error is an INVALID_TOKEN that wraps ErrTicket, or
-// problem.Unavailable.
+// Redeem returns the claims of a ticket and uses it up. The error is an INVALID_TOKEN that wraps ErrTicket,
+// ErrExpired or ErrRevoked, or problem.Unavailable.
 func (t *Tickets) Redeem(ctx context.Context, ticket string) (*Claims, error) {
 	content, err := t.redeem.Run(ctx, t.client, []string{TicketKey(ticket)}).Text()
 	if errors.Is(err, redis.Nil) {
@@ -92,6 +93,11 @@ func (t *Tickets) Redeem(ctx context.Context, ticket string) (*Claims, error) {
 	}
 	if !t.clock.Now().Before(claims.ExpiresAt) {
 		return nil, refuse(ErrExpired, "the ticket's token has expired")
+	}
+	if revoked, err := t.revocations.Revoked(ctx, claims.ID); err != nil {
+		return nil, problem.Unavailable.New("tickets can't be checked right now").Because(err)
+	} else if revoked {
+		return nil, refuse(ErrRevoked, "the ticket's token has been revoked")
 	}
 	redeemed := Claims(claims)
 	return &redeemed, nil

@@ -55,7 +55,9 @@ type Platform struct {
 	Redis    store.Client
 	Keys     *auth.Keys
 	Verifier *auth.Verifier
-	Accounts vault.Store
+	// Revocations are those that Verifier asks, kept by its Run.
+	Revocations *auth.RedisRevocations
+	Accounts    vault.Store
 	// DataKeys are the key pairs for reads that are nobody's own.
 	DataKeys *datakeys.Pool
 	Alpaca   *alpaca.Client
@@ -94,7 +96,8 @@ func New(cfg Config, d Dependencies) (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Verifier, err = auth.NewVerifier(p.Keys, auth.NewRedisRevocations(p.Redis), d.Clock, auth.WithLogger(d.Logger), auth.WithMetrics(d.Registerer))
+	p.Revocations = auth.NewRedisRevocations(p.Redis, d.Clock)
+	p.Verifier, err = auth.NewVerifier(p.Keys, p.Revocations, d.Clock, auth.WithLogger(d.Logger), auth.WithMetrics(d.Registerer))
 	if err != nil {
 		return nil, err
 	}

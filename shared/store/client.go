@@ -17,11 +17,14 @@ type Client interface {
 	Get(ctx context.Context, key string) *redis.StringCmd
 	Set(ctx context.Context, key string, value any, expiration time.Duration) *redis.StatusCmd
 	SetArgs(ctx context.Context, key string, value any, a redis.SetArgs) *redis.StatusCmd
-	Exists(ctx context.Context, keys ...string) *redis.IntCmd
 	HMGet(ctx context.Context, key string, fields ...string) *redis.SliceCmd
 	HScan(ctx context.Context, key string, cursor uint64, match string, count int64) *redis.ScanCmd
+	ZAdd(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd
+	ZCard(ctx context.Context, key string) *redis.IntCmd
 	ZRangeArgs(ctx context.Context, z redis.ZRangeArgs) *redis.StringSliceCmd
+	ZRangeWithScores(ctx context.Context, key string, start, stop int64) *redis.ZSliceCmd
 	ZRem(ctx context.Context, key string, members ...any) *redis.IntCmd
+	ZRemRangeByScore(ctx context.Context, key, minimum, maximum string) *redis.IntCmd
 	ZScore(ctx context.Context, key, member string) *redis.FloatCmd
 	XAdd(ctx context.Context, a *redis.XAddArgs) *redis.StringCmd
 	XDel(ctx context.Context, stream string, ids ...string) *redis.IntCmd

@@ -174,9 +174,6 @@ func CeilingsLeaseKey() string { return "lease-ceilings:{all}" }
 
 // Keys that belong to nobody in particular.
 
-// RevokedTokenKey marks a token, by its jti, as revoked: a string that lives as long as the token.
-func RevokedTokenKey(tokenID string) string { return "revoked:{" + tokenID + "}" }
-
 // MarketHoursKey holds what was last read of Alpaca's clock and calendar: a string, JSON.
 func MarketHoursKey() string { return "market-hours" }
 

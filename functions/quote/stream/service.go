@@ -67,7 +67,7 @@ type Service struct {
 func New(cfg Config, p *platform.Platform, d platform.Dependencies, latest Latest) *Service {
 	s := &Service{
 		config: cfg.withDefaults(), redis: p.Redis, clock: d.Clock, logger: d.Logger, verifier: p.Verifier, latest: latest,
-		tickets: auth.NewTickets(p.Redis, d.Clock), revoked: auth.NewRedisRevocations(p.Redis),
+		tickets: auth.NewTickets(p.Redis, p.Revocations, d.Clock), revoked: p.Revocations,
 		metrics: newMetrics(d.Registerer, d.HTTP), forget: redis.NewScript(forgetLua), fetches: make(chan struct{}, maxFetches),
 	}
 	s.frames.New = func() any { buffer := make([]byte, 0, 4<<10); return &buffer }

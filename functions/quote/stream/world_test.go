@@ -73,7 +73,8 @@ func (w *world) start(cfg Config) *instance {
 	w.t.Helper()
 	client := storetest.Open(w.t, "redis://"+w.redis.Addr())
 	registry := prometheus.NewRegistry()
-	verifier, err := auth.NewVerifier(w.keys, auth.NewRedisRevocations(client), w.clock)
+	revocations := auth.NewRedisRevocations(client, w.clock)
+	verifier, err := auth.NewVerifier(w.keys, revocations, w.clock)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func (w *world) start(cfg Config) *instance {
 		}
 		return all
 	}
-	i := &instance{Service: New(cfg, &platform.Platform{Redis: client, Verifier: verifier}, dependencies, known), w: w}
+	i := &instance{Service: New(cfg, &platform.Platform{Redis: client, Verifier: verifier, Revocations: revocations}, dependencies, known), w: w}
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if err := i.ServeWebSocket(rw, &serve.Request[serve.None]{Request: r}); err != nil {
 			http.Error(rw, err.Error(), http.StatusServiceUnavailable)
