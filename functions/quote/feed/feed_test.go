@@ -7,7 +7,9 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/emulator/access"
 	"github.com/opitios-ai/alpaca-knative/functions/quote/feed/status"
+	"github.com/opitios-ai/alpaca-knative/functions/quote/interest"
 	"github.com/opitios-ai/alpaca-knative/shared/cache"
+	"github.com/opitios-ai/alpaca-knative/shared/store"
 	"github.com/opitios-ai/alpaca-knative/shared/tick"
 )
 
@@ -155,6 +157,82 @@ func TestStandbyTakesOver(t *testing.T) {
 	eventually(t, "ticks of the next leader", func() bool { return h.leaders() == 2 })
 	t.Logf("taken over after %s", time.Since(began))
 	eventually(t, "the gap is told", func() bool { return w.status(tick.Stock).Gaps == 1 })
+}
+
+// The next leader ends the gap that it finds, also one that its predecessors did not see the end of.
+func TestGapOutlivesLeaders(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, access.AlgoTraderPlus)
+	stop := w.start()
+	stock := topic(tick.Stock, tick.Quote, "AAPL")
+	w.watch(stock)
+	h := w.listen()
+	eventually(t, "ticks", func() bool { return h.count(stock) > 2 })
+	var down status.Class
+	eventually(t, "the leader ends while it reconnects", func() bool {
+		eventually(t, "live", func() bool { return w.status(tick.Stock).State == status.Live })
+		before := w.status(tick.Stock).Gaps
+		w.cut("stocks")
+		eventually(t, "cut", func() bool {
+			now := w.status(tick.Stock)
+			return now.State == status.Connecting || now.Gaps > before
+		})
+		stop()
+		if down = w.status(tick.Stock); down.State == status.Connecting {
+			return true
+		}
+		stop = w.start() // it was back already
+		return false
+	})
+	w.start()
+	eventually(t, "the gap is told", func() bool { return w.status(tick.Stock).State == status.Live })
+	if now := w.status(tick.Stock); now.Gaps != down.Gaps+1 || !now.From.Equal(down.Since) || !now.To.After(now.From) {
+		t.Errorf("%+v after %+v", now, down)
+	}
+}
+
+func TestRecall(t *testing.T) {
+	t.Parallel()
+	at := time.Now().Add(-time.Minute).UTC()
+	for _, test := range []struct {
+		name   string
+		former status.Class
+		from   time.Time // of the gap; zero: there is none
+	}{
+		{"live", status.Class{State: status.Live, Gaps: 3}, at},
+		{"connecting after data was lost", status.Class{State: status.Connecting, Gaps: 3, Down: at.Add(-time.Second)}, at.Add(-time.Second)},
+		{"connecting for the first time", status.Class{State: status.Connecting, Gaps: 3, Since: at}, time.Time{}},
+		{"had not begun after data was lost", status.Class{State: status.Idle, Gaps: 3, Down: at.Add(-time.Second)}, at.Add(-time.Second)},
+		{"idle", status.Class{State: status.Idle, Gaps: 3}, time.Time{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, access.AlgoTraderPlus)
+			said := status.Feed{Token: 1, At: at, Classes: make([]status.Class, len(tick.Classes()))}
+			said.Classes[tick.Stock] = test.former
+			encoded, err := said.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.client.Set(t.Context(), store.FeedStatusKey(), encoded, status.Life).Err(); err != nil {
+				t.Fatal(err)
+			}
+			w.watch(topic(tick.Stock, tick.Quote, "AAPL"))
+			eventually(t, "declared", func() bool {
+				watched, _, err := interest.NewReader(w.client).Read(t.Context())
+				return err == nil && len(watched) == 1
+			})
+			w.start()
+			eventually(t, "live", func() bool { s := w.status(tick.Stock); return s.State == status.Live && s.Source == "sip" })
+			now, gaps := w.status(tick.Stock), int64(3)
+			if !test.from.IsZero() {
+				gaps++
+			}
+			if now.Gaps != gaps || !now.From.Equal(test.from) || !now.Down.IsZero() {
+				t.Errorf("%+v, want a gap from %v", now, test.from)
+			}
+		})
+	}
 }
 
 func TestRedisAwayAndBack(t *testing.T) {

@@ -25,14 +25,12 @@ type reporter struct {
 
 	mu      sync.Mutex
 	classes []status.Class
-	// down is since when a class that was live is not; zero when nothing is missing.
-	down []time.Time
 }
 
 func newReporter(f *feed, held lease.Lease) *reporter {
 	count := len(tick.Classes())
 	r := &reporter{
-		feed: f, held: held, wake: make(chan struct{}, 1), classes: make([]status.Class, count), down: make([]time.Time, count),
+		feed: f, held: held, wake: make(chan struct{}, 1), classes: make([]status.Class, count),
 		// The status says who leads: a former owner must not.
 		script: redis.NewScript(`
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
@@ -46,7 +44,8 @@ return 1`),
 	return r
 }
 
-// recall takes over what the former leader said last: what was live then has been interrupted since.
+// recall takes over what the former leader said last: what was live then has been interrupted since, and a gap that it
+// did not see the end of goes on.
 func (r *reporter) recall(ctx context.Context) {
 	data, err := r.platform.Redis.Get(ctx, store.FeedStatusKey()).Bytes()
 	if errors.Is(err, redis.Nil) {
@@ -63,9 +62,9 @@ func (r *reporter) recall(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, class := range former.Classes {
-		r.classes[i].Gaps, r.classes[i].From, r.classes[i].To = class.Gaps, class.From, class.To
+		r.classes[i].Gaps, r.classes[i].From, r.classes[i].To, r.classes[i].Down = class.Gaps, class.From, class.To, class.Down
 		if class.State == status.Live {
-			r.down[i] = former.At
+			r.classes[i].Down = former.At
 		}
 	}
 }
@@ -73,11 +72,10 @@ func (r *reporter) recall(ctx context.Context) {
 // live says that data flows from a source, and ends the gap if there was one.
 func (r *reporter) live(class tick.Class, source string, limited []string) {
 	now := r.platform.Clock.Now()
-	r.set(class, func(c *status.Class, down *time.Time) {
-		if !down.IsZero() {
+	r.set(class, func(c *status.Class) {
+		if !c.Down.IsZero() {
 			c.Gaps++
-			c.From, c.To = *down, now
-			*down = time.Time{}
+			c.From, c.To, c.Down = c.Down, now, time.Time{}
 		}
 		c.Limited = limited
 		if c.State != status.Live || c.Source != source {
@@ -89,9 +87,9 @@ func (r *reporter) live(class tick.Class, source string, limited []string) {
 // connecting says that there is no data now, and why.
 func (r *reporter) connecting(class tick.Class, detail string) {
 	now := r.platform.Clock.Now()
-	r.set(class, func(c *status.Class, down *time.Time) {
+	r.set(class, func(c *status.Class) {
 		if c.State == status.Live {
-			*down = now
+			c.Down = now
 		}
 		if c.State != status.Connecting {
 			c.State, c.Since = status.Connecting, now
@@ -103,17 +101,17 @@ func (r *reporter) connecting(class tick.Class, detail string) {
 // idle says that nobody watches anything of the class: nothing can be missed.
 func (r *reporter) idle(class tick.Class) {
 	now := r.platform.Clock.Now()
-	r.set(class, func(c *status.Class, down *time.Time) {
-		*down = time.Time{}
+	r.set(class, func(c *status.Class) {
+		c.Down = time.Time{}
 		if c.State != status.Idle {
 			c.State, c.Since, c.Detail, c.Limited = status.Idle, now, "", nil
 		}
 	})
 }
 
-func (r *reporter) set(class tick.Class, change func(c *status.Class, down *time.Time)) {
+func (r *reporter) set(class tick.Class, change func(c *status.Class)) {
 	r.mu.Lock()
-	change(&r.classes[class], &r.down[class])
+	change(&r.classes[class])
 	r.mu.Unlock()
 	select {
 	case r.wake <- struct{}{}:

@@ -43,6 +43,9 @@ type Class struct {
 	Gaps int64     `json:"gaps,omitempty"`
 	From time.Time `json:"from,omitzero"`
 	To   time.Time `json:"to,omitzero"`
+	// Down is since when data may be missing, until it flows again or nobody watches anything: the next leader ends a gap
+	// that this one does not live to see the end of. Zero: nothing is missing, but for what is while the feed says nothing.
+	Down time.Time `json:"down,omitzero"`
 	// Limited are the topics that the data plan has no room for; they are read every few seconds instead.
 	Limited []string `json:"limited,omitempty"`
 }
