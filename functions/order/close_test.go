@@ -242,6 +242,7 @@ func TestCloseAllPositions(t *testing.T) {
 		{"one outcome is unknown", nil, closeEveryUnknown},
 		{"a crash between two", []option{func(c *orderfn.Config) { c.IntentLease = 40 * time.Millisecond }}, closeEveryCrash},
 		{"a crash, and the position is gone by the repeat", []option{func(c *orderfn.Config) { c.IntentLease = 40 * time.Millisecond }}, closeEveryGone},
+		{"an order that arrives late, and fills before the repeat looks", nil, closeEveryLate},
 		{"nothing to close", nil, closeNone},
 	})
 }
@@ -345,6 +346,32 @@ func closeEveryGone(s *scene) {
 	}
 	if s.venue.count(submit) != 2 {
 		s.t.Errorf("%d submits", s.venue.count(submit))
+	}
+}
+
+// closeEveryLate: the first attempt's order arrives and fills between the repeat's two readings.
+func closeEveryLate(s *scene) {
+	s.venue.hold(keyID(s.account), "AAPL", "7")
+	s.venue.fail(submit, status(503, "no"))
+	s.venue.fail(lookUp, status(500, "no"), status(500, "no"))
+	first := s.closed(s.closeAll("", "Idempotency-Key", "flat"))
+	s.venue.heal()
+	s.venue.memoryLost()
+	id, _ := first["AAPL"].Error.Details["client_order_id"].(string)
+	qty := decimal.FromInt(7)
+	s.venue.fail(look, func(w http.ResponseWriter, _ *http.Request, carryOut func(http.ResponseWriter)) {
+		s.venue.end(s.venue.elsewhere(keyID(s.account), alpaca.OrderRequest{
+			Symbol: "AAPL", Qty: &qty, Side: "sell", Type: "market", TimeInForce: "day", PositionIntent: "sell_to_close", ClientOrderID: id,
+		}), alpaca.StatusFilled)
+		s.venue.hold(keyID(s.account), "AAPL", "0")
+		carryOut(w)
+	})
+	second := s.closeAll("", "Idempotency-Key", "flat")
+	if told := s.closed(second)["AAPL"]; told.Order == nil || told.Order.ClientOrderID != id {
+		s.t.Errorf("got %s", second)
+	}
+	if third := s.closeAll("", "Idempotency-Key", "flat"); string(third.Data) != string(second.Data) {
+		s.t.Errorf("%s, then %s", second, third)
 	}
 }
 

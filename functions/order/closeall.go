@@ -62,7 +62,7 @@ func (f *Function) closeAllPositions(ctx context.Context, r *serve.Request[serve
 	}
 	switch reservation.Outcome {
 	case intent.New, intent.Resume:
-		return f.closeEach(context.WithoutCancel(ctx), p, reservation.Token)
+		return f.closeEach(context.WithoutCancel(ctx), p, reservation)
 	case intent.Replay:
 		return replayClosedAll(reservation)
 	default:
@@ -82,24 +82,33 @@ func replayClosedAll(r intent.Reservation) (ClosedAll, error) {
 }
 
 // closeEach does the work of p, the close-all. Its answer is final when each position's is.
-func (f *Function) closeEach(ctx context.Context, p *placement, token int64) (ClosedAll, error) {
-	var former []alpaca.Order
-	var known bool
-	var wait sync.WaitGroup
-	wait.Go(func() { former, known = f.formerCloses(ctx, p) })
+func (f *Function) closeEach(ctx context.Context, p *placement, r intent.Reservation) (ClosedAll, error) {
 	held, err := f.heldPositions(ctx, p)
-	wait.Wait()
 	if err != nil {
-		f.forget(ctx, p, token) // nothing was sent, or only cancels
+		f.forget(ctx, p, r.Token) // nothing was sent, or only cancels
 		return ClosedAll{}, alpaca.Problem(err)
 	}
+	// After the positions: what was closed before them is among the orders then, however late its order arrived.
+	var former []alpaca.Order
+	var unread error
+	var reading sync.WaitGroup
+	reading.Go(func() { former, unread = f.formerCloses(ctx, p) })
 	all, final := f.closeHeld(ctx, p, held)
+	reading.Wait()
+	if unread != nil {
+		f.yield(ctx, p, r.Token)
+		if r.Outcome == intent.Resume {
+			return ClosedAll{}, problem.Unavailable.New("what is held is being closed; what an earlier attempt closed could not be read, repeat the request").
+				After(retrySoon).Because(unread)
+		}
+		return all, nil // there is no earlier attempt that anybody here knows of
+	}
 	all.Positions = append(all.Positions, gone(former, held)...)
-	if !final || !known {
-		f.yield(ctx, p, token) // a repeat goes on where this one ended
+	if !final {
+		f.yield(ctx, p, r.Token) // a repeat goes on where this one ended
 		return all, nil
 	}
-	f.settle(ctx, p, token, intent.Acknowledged, all, "", "", event.OrderChanged{})
+	f.settle(ctx, p, r.Token, intent.Acknowledged, all, "", "", event.OrderChanged{})
 	return all, nil
 }
 
@@ -121,17 +130,17 @@ func (f *Function) closeHeld(ctx context.Context, p *placement, held []alpaca.Po
 }
 
 // formerCloses are the orders by which an earlier attempt of p closed positions, as far as they are among the account's
-// latest; false when they can't be read, which keeps nobody from closing what is held, but the answer is not final then.
-func (f *Function) formerCloses(ctx context.Context, p *placement) ([]alpaca.Order, bool) {
+// latest. A failure keeps nobody from closing what is held, but the answer is not final then.
+func (f *Function) formerCloses(ctx context.Context, p *placement) ([]alpaca.Order, error) {
 	if !p.repeatable() {
-		return nil, true
+		return nil, nil
 	}
 	latest, err := f.Alpaca.Orders(alpaca.Urgent(ctx), p.account.Credentials, alpaca.OrdersQuery{Status: "all", Limit: maxPage})
 	if err != nil {
 		f.Logger.Warn("former closing orders not read", zap.String("account_id", p.account.ID), zap.Error(err))
-		return nil, false
+		return nil, err
 	}
-	return slices.DeleteFunc(latest, func(o alpaca.Order) bool { return !closesFor(p, &o) }), true
+	return slices.DeleteFunc(latest, func(o alpaca.Order) bool { return !closesFor(p, &o) }), nil
 }
 
 // closesFor reports whether an order closes a position for the close-all p.

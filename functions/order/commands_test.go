@@ -370,11 +370,17 @@ func TestAProofIsForOneSource(t *testing.T) {
 		elsewhere.SetSource("/bots/two")
 		s.mustAnswer(elsewhere, http.StatusBadRequest, "another source")
 		s.mustAnswer(e, http.StatusAccepted, "")
+		theirs := func(id, eventType string, data []byte) (string, error) { // another bot that counts its events from one, too
+			return auth.SignProofWithSecret(s.account, secretKey(s.account), []auth.Permission{auth.PermissionTrade}, id, eventType, data, 2*time.Minute, s.clock)
+		}
+		other := s.requested("one", `{}`, theirs)
+		other.SetSource("/bots/two")
+		s.mustAnswer(other, http.StatusAccepted, "")
 		own := s.requested("one", `{"client_order_id":"mine"}`, s.genuine()) // its ID does not follow from the source
 		s.mustAnswer(own, http.StatusAccepted, "")
 		own.SetSource("/bots/two")
 		s.mustAnswer(own, http.StatusAccepted, "")
-		if n := s.venue.count(submit); n != 2 {
+		if n := s.venue.count(submit); n != 3 {
 			s.t.Errorf("%d submits", n)
 		}
 	}}})

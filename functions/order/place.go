@@ -19,6 +19,10 @@ import (
 // retrySoon is what a caller is told to wait when a dependency is away.
 const retrySoon = time.Second
 
+// slowCheck is how long after its arrival an order is sent without asking again whether it may be: a kill switch holds
+// within a second, and a lease for many.
+const slowCheck = 500 * time.Millisecond
+
 // placement is one order on its way, however it came.
 type placement struct {
 	account        vault.Account
@@ -167,6 +171,9 @@ func (f *Function) begin(ctx context.Context, p *placement, token int64) (order.
 	if err == nil {
 		err = f.checkRisk(ctx, p)
 	}
+	if err == nil {
+		err = f.stillOurs(ctx, p, token)
+	}
 	refused, turnedAway := isRisk(err)
 	switch {
 	case turnedAway:
@@ -178,6 +185,29 @@ func (f *Function) begin(ctx context.Context, p *placement, token int64) (order.
 		return f.confirm(ctx, p, token, err)
 	}
 	return f.conclude(ctx, p, token, nil, err)
+}
+
+// stillOurs asks again what the reservation asked, when preparing and checking took long: whether the intent is still this
+// owner's, and whether a kill switch stops it. The instance's own copy of the switches is asked in any case.
+func (f *Function) stillOurs(ctx context.Context, p *placement, token int64) error {
+	if err := f.stopped(p); err != nil || f.Clock.Now().Sub(p.arrived) <= slowCheck {
+		return err
+	}
+	err := f.hold(ctx, p, token)
+	if errors.Is(err, intent.ErrKilled) && f.kill.Refresh(ctx) == nil {
+		if stopped := f.stopped(p); stopped != nil {
+			return stopped
+		}
+	}
+	return err
+}
+
+// stopped is the *riskError of a kill switch that this instance knows of, nil when there is none.
+func (f *Function) stopped(p *placement) error {
+	if state, stopped := f.kill.Stops(p.account.ID, p.closes != nil); stopped {
+		return &riskError{why: f.killed(p, state)}
+	}
+	return nil
 }
 
 // submit sends a new order, once.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,8 +25,10 @@ const proofMemory = auth.MaximumProofTTL + time.Minute
 func (f *Function) bindProof(ctx context.Context, e event.Event, accountID string) error {
 	ctx, cancel := context.WithTimeout(ctx, f.config.RedisTimeout)
 	defer cancel()
-	digest := sha256.Sum256(e.Data())
-	key := store.ProofSourceKey(accountID, e.ID()+"#"+hex.EncodeToString(digest[:]))
+	proof := event.Extension(e, event.ExtensionProof)
+	// What is signed, not the signature: of that, others can make a second one that holds (ECDSA).
+	signed := sha256.Sum256([]byte(proof[:max(0, strings.LastIndexByte(proof, '.'))]))
+	key := store.ProofSourceKey(accountID, hex.EncodeToString(signed[:]))
 	err := f.Redis.SetArgs(ctx, key, e.Source(), redis.SetArgs{Mode: "NX", TTL: proofMemory}).Err()
 	if err == nil {
 		return nil

@@ -113,11 +113,8 @@ func (p *placement) holdNow() string {
 // checkRisk decides whether a new order may be sent. Its error is a *riskError, or that of an instance that knows of a
 // kill switch of which Redis does not.
 func (f *Function) checkRisk(ctx context.Context, p *placement) error {
-	if state, stopped := f.kill.Stops(p.account.ID, p.closes != nil); stopped {
-		return &riskError{why: f.killed(p, state)}
-	}
-	if !p.controlled() {
-		return nil
+	if err := f.stopped(p); err != nil || !p.controlled() {
+		return err
 	}
 	if p.risk == nil {
 		p.risk = f.newAppraisal(ctx, p)

@@ -99,10 +99,14 @@ func (f *Function) settle(ctx context.Context, p *placement, token int64, state 
 		f.Relay.Notify(p.account.ID)
 		return
 	}
-	if !errors.Is(err, intent.ErrTakenOver) { // then the new owner settles it alike
-		f.Logger.Error("intent not settled, the sweeper will", zap.String("account_id", p.account.ID),
-			zap.String("client_order_id", p.request.ClientOrderID), zap.String("state", string(state)), zap.Error(err))
+	if errors.Is(err, intent.ErrTakenOver) { // the new owner settles it alike, unless it was forgotten before it was sent
+		if by, stopped := f.kill.Stops(p.account.ID, p.closes != nil); stopped && by.CancelOrders && changed.OrderID != "" {
+			f.cancelPlaced(ctx, p, changed.OrderID)
+		}
+		return
 	}
+	f.Logger.Error("intent not settled, the sweeper will", zap.String("account_id", p.account.ID),
+		zap.String("client_order_id", p.request.ClientOrderID), zap.String("state", string(state)), zap.Error(err))
 }
 
 func (f *Function) settleOnce(ctx context.Context, p *placement, token int64, state intent.State, result any, eventID, eventType string, changed event.OrderChanged) error {

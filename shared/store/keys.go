@@ -30,9 +30,9 @@ func IntentKey(accountID, clientOrderID string) string {
 // IdempotencyKey maps (account, Idempotency-Key) to its client order ID and body fingerprint: a string.
 func IdempotencyKey(accountID, key string) string { return accountKey("idempotency", accountID, key) }
 
-// ProofSourceKey holds the source that a command's proof came from first, for as long as the proof may hold: a string.
-func ProofSourceKey(accountID, eventID string) string {
-	return accountKey("proof-source", accountID, eventID)
+// ProofSourceKey holds the source that a command's proof came from first, by the digest of what it signs, for as long as it may hold: a string.
+func ProofSourceKey(accountID, digest string) string {
+	return accountKey("proof-source", accountID, digest)
 }
 
 // BucketKey is the token bucket of (account, scope), for example scope "orders": a string.
