@@ -50,7 +50,12 @@ func (f *Function) prepare(ctx context.Context, p *placement, token int64) error
 	if err != nil {
 		return err
 	}
-	return f.hold(ctx, p, token)
+	what := ""
+	if p.replaces != nil { // only now is it known what it leads to
+		p.risk = f.newAppraisal(ctx, p)
+		what = p.reserves()
+	}
+	return f.hold(ctx, p, token, what)
 }
 
 // send asks Alpaca for the order, once.

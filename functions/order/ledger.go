@@ -76,13 +76,13 @@ func (l *ledger) refreshLater(account vault.Account) {
 }
 
 // refresh reads the account anew, once for all who ask at the same time, and returns what is known then for an order, which
-// is itself held under the ID without and left out.
-func (l *ledger) refresh(ctx context.Context, account vault.Account, o *risk.Order, without string) (risk.State, error) {
+// is itself held under the ID without and left out, as the one that it replaces is, whose ID is former.
+func (l *ledger) refresh(ctx context.Context, account vault.Account, o *risk.Order, without, former string) (risk.State, error) {
 	_, err, _ := l.flights.Do(account.ID, func() (any, error) { return nil, l.read(ctx, account) })
 	if err != nil {
 		return risk.State{}, err
 	}
-	return l.state(ctx, account.ID, o, without)
+	return l.state(ctx, account.ID, o, without, former)
 }
 
 // read asks Alpaca: first for the open orders, then for money and positions, so that an order which is filled meanwhile
@@ -223,10 +223,10 @@ func legsOf(o *alpaca.Order) []alpaca.OrderLeg {
 }
 
 // state reads what is known of an account for an order, and for each of its legs.
-func (l *ledger) state(ctx context.Context, accountID string, o *risk.Order, without string) (risk.State, error) {
-	args := append(make([]any, 0, 2+2*len(o.Legs)), risk.Key(o.Symbol), without)
+func (l *ledger) state(ctx context.Context, accountID string, o *risk.Order, without, former string) (risk.State, error) {
+	args := append(make([]any, 0, 3+3*len(o.Legs)), risk.Key(o.Symbol), without, former)
 	for i := range o.Legs {
-		args = append(args, risk.Key(o.Legs[i].Symbol), legID(without, i))
+		args = append(args, risk.Key(o.Legs[i].Symbol), legID(without, i), legID(former, i))
 	}
 	told, err := l.known.Run(ctx, l.platform.Redis, ledgerKeys(accountID), args...).StringSlice()
 	if err != nil {

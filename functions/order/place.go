@@ -193,7 +193,7 @@ func (f *Function) stillOurs(ctx context.Context, p *placement, token int64) err
 	if err := f.stopped(p); err != nil || f.Clock.Now().Sub(p.arrived) <= slowCheck {
 		return err
 	}
-	err := f.hold(ctx, p, token)
+	err := f.hold(ctx, p, token, "")
 	if errors.Is(err, intent.ErrKilled) && f.kill.Refresh(ctx) == nil {
 		if stopped := f.stopped(p); stopped != nil {
 			return stopped

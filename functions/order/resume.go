@@ -24,7 +24,7 @@ func (f *Function) resume(ctx context.Context, p *placement, token int64) (order
 	if !errors.Is(err, alpaca.ErrNotFound) {
 		return f.unknown(ctx, p, token, err)
 	}
-	if err := f.hold(ctx, p, token); err != nil {
+	if err := f.hold(ctx, p, token, ""); err != nil {
 		return f.unknown(ctx, p, token, err)
 	}
 	if err := f.prepare(ctx, p, token); err != nil {
@@ -67,10 +67,10 @@ var errNotHeld = errors.New("intent not held")
 
 // hold keeps the intent for a submit and a look-up more: that is what INTENT_LEASE covers, and an owner that was paused
 // for longer must not go on when another has the order in hand.
-func (f *Function) hold(ctx context.Context, p *placement, token int64) error {
+func (f *Function) hold(ctx context.Context, p *placement, token int64, what string) error {
 	ctx, cancel := context.WithTimeout(ctx, f.config.RedisTimeout)
 	defer cancel()
-	if err := f.intents.Hold(ctx, p.id(), token, p.closes != nil); err != nil {
+	if err := f.intents.Hold(ctx, p.id(), token, p.closes != nil, what); err != nil {
 		return fmt.Errorf("%w: %w", errNotHeld, err)
 	}
 	return nil

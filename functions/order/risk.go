@@ -70,16 +70,22 @@ func (p *placement) riskRequest(r *intent.Request) {
 		return
 	}
 	r.Symbol = risk.Key(p.risk.order.Symbol)
-	if p.risk.controls.NeedsState(&p.risk.order) || p.risk.controls.MinCash != nil {
-		hold := risk.HoldOf(&p.risk.order, nil)
-		r.Hold = hold.Encode()
-	}
+	r.Hold = p.reserves()
 	for _, leg := range p.risk.order.LegHolds() {
 		r.Legs = append(r.Legs, intent.Leg{Symbol: leg.Symbol, Hold: leg.Encode()})
 	}
 	if window := p.risk.controls.RepeatWindow.Duration; window > 0 {
 		r.Content, r.Repeats = p.content(), window
 	}
+}
+
+// reserves is what the order may do to its account, before its price is known; empty when no control asks.
+func (p *placement) reserves() string {
+	if !p.risk.controls.NeedsState(&p.risk.order) && p.risk.controls.MinCash == nil {
+		return ""
+	}
+	hold := risk.HoldOf(&p.risk.order, nil)
+	return hold.Encode()
 }
 
 // appraised takes over what the reservation read of the account.
@@ -178,11 +184,11 @@ func (a *appraisal) inputs(f *Function, fresh bool) *risk.Inputs {
 // readAnew reads the account of Alpaca and reports whether that could be done.
 func (f *Function) readAnew(ctx context.Context, p *placement) bool {
 	repeats := p.risk.state.Repeats
-	without := p.request.ClientOrderID
+	former := ""
 	if p.replaces != nil { // what the replaced order holds is let go of
-		without = p.replaces.former
+		former = p.replaces.former
 	}
-	state, err := f.ledger.refresh(ctx, p.account, &p.risk.order, without)
+	state, err := f.ledger.refresh(ctx, p.account, &p.risk.order, p.request.ClientOrderID, former)
 	if err != nil {
 		f.Logger.Warn("account not read for its risk controls", zap.String("account_id", p.account.ID), zap.Error(err))
 		return false

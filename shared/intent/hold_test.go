@@ -19,7 +19,7 @@ func TestHoldProlongsTheLease(t *testing.T) {
 	first := mustReserve(t, s, r, intent.New)
 	for range 5 {
 		advance(700 * time.Millisecond)
-		if err := s.Hold(t.Context(), r.ID, first.Token, false); err != nil {
+		if err := s.Hold(t.Context(), r.ID, first.Token, false, ""); err != nil {
 			t.Fatal(err)
 		}
 		mustReserve(t, s, r, intent.InProgress)
@@ -29,14 +29,14 @@ func TestHoldProlongsTheLease(t *testing.T) {
 	}
 	advance(1100 * time.Millisecond)
 	second := mustReserve(t, s, r, intent.Resume)
-	if err := s.Hold(t.Context(), r.ID, first.Token, false); !errors.Is(err, intent.ErrTakenOver) {
+	if err := s.Hold(t.Context(), r.ID, first.Token, false, ""); !errors.Is(err, intent.ErrTakenOver) {
 		t.Fatalf("a former owner holds it: %v", err)
 	}
-	if err := s.Hold(t.Context(), r.ID, second.Token, false); err != nil {
+	if err := s.Hold(t.Context(), r.ID, second.Token, false, ""); err != nil {
 		t.Fatal(err)
 	}
 	settle(t, s, r.ID, second.Token)
-	if err := s.Hold(t.Context(), r.ID, second.Token, false); err != nil {
+	if err := s.Hold(t.Context(), r.ID, second.Token, false, ""); err != nil {
 		t.Fatalf("after it settled: %v", err)
 	}
 	if found := abandoned(t, s); len(found) != 0 {

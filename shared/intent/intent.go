@@ -353,10 +353,13 @@ func (s *Store) Disown(ctx context.Context, r Request, token int64) error {
 // Hold prolongs the owner's lease to the whole of it from now, before each further step of an order that takes long.
 // It returns ErrTakenOver when somebody else has the intent, and ErrKilled when a kill switch
 // forbids to send it by now; exit marks a way out of a position, which the switch may let pass.
-func (s *Store) Hold(ctx context.Context, id ID, token int64, exit bool) error {
+//
+// hold is what the order may do to the account where Reserve could not know it yet, empty otherwise.
+func (s *Store) Hold(ctx context.Context, id ID, token int64, exit bool, hold string) error {
 	shard := store.Shard(id.AccountID)
-	keys := []string{id.key(), store.UnsettledKey(shard), store.KillSwitchKey(shard)}
-	return s.guarded(ctx, "hold", ErrKilled, s.hold, keys, token, id.member(), s.config.Lease.Milliseconds(), id.AccountID, exit)
+	keys := []string{id.key(), store.UnsettledKey(shard), store.KillSwitchKey(shard), store.HoldsKey(id.AccountID), store.HoldSumsKey(id.AccountID)}
+	return s.guarded(ctx, "hold", ErrKilled, s.hold, keys, token, id.member(), s.config.Lease.Milliseconds(), id.AccountID, exit,
+		id.ClientOrderID, hold, s.config.Life.Milliseconds())
 }
 
 // guarded runs a script that answers 0 when the token is stale, 1 when it is done, and 2 for what second says.

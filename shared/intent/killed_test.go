@@ -23,7 +23,7 @@ func TestOrderOnItsWayWhenTheSwitchIsTripped(t *testing.T) {
 		if err := killswitch.NewStore(client).Set(t.Context(), killswitch.All, trip); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Hold(t.Context(), r.ID, got.Token, false); !errors.Is(err, intent.ErrKilled) {
+		if err := s.Hold(t.Context(), r.ID, got.Token, false, ""); !errors.Is(err, intent.ErrKilled) {
 			t.Fatal(err)
 		}
 		for range 2 { // its first answer may be lost
@@ -51,7 +51,7 @@ func TestCloseWhileTheSwitchIsTripped(t *testing.T) {
 		exit := order("close", "")
 		exit.Exit = true
 		got := mustReserve(t, s, exit, intent.New)
-		if err := s.Hold(t.Context(), exit.ID, got.Token, true); err != nil {
+		if err := s.Hold(t.Context(), exit.ID, got.Token, true, ""); err != nil {
 			t.Fatal(err)
 		}
 		settlement := ending(exit.ID, got.Token, intent.Acknowledged)
@@ -66,7 +66,7 @@ func TestCloseWhileTheSwitchIsTripped(t *testing.T) {
 		if err := switches.Set(t.Context(), late.AccountID, trip); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Hold(t.Context(), late.ID, lateGot.Token, true); !errors.Is(err, intent.ErrKilled) {
+		if err := s.Hold(t.Context(), late.ID, lateGot.Token, true, ""); !errors.Is(err, intent.ErrKilled) {
 			t.Fatal(err)
 		}
 		refused := order("refused", "")

@@ -169,7 +169,7 @@ func act(t *testing.T, s *intent.Store, in deed) (seen, error) {
 	case "forget":
 		err = s.Forget(t.Context(), named(in.id), in.token)
 	case "hold":
-		err = s.Hold(t.Context(), named(in.id), in.token, false)
+		err = s.Hold(t.Context(), named(in.id), in.token, false, "")
 	}
 	if errors.Is(err, intent.ErrTakenOver) {
 		return seen{lost: true}, nil

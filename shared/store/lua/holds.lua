@@ -165,20 +165,29 @@ local function hold_decimal(whole, part)
 end
 
 -- What an order in symbol has to know of the account's other holds, as text (risk.ParseState): how many are open, and of
--- each group that matters its name, count, quantity and value. `without` is the order's own ID, which is left out.
-local function holds_read(holds, sums, symbol, without)
+-- each group that matters its name, count, quantity and value. `without` is the order's own ID, which is left out, and
+-- `former` that of an order that it replaces, '' or nil for none.
+local function holds_read(holds, sums, symbol, without, former)
   local b, s = 'b|' .. symbol, 's|' .. symbol
   local names = {'n', 'open', 'b|*|v', 'b|*|-', b .. '|qv', b .. '|q-', b .. '|-v', b .. '|--', s .. '|qv', s .. '|q-', s .. '|-v', s .. '|--'}
   local found = holds_sums(holds, sums, names)
   local open = tonumber(found[2] or '') or 0
-  local own, is_open, named, all, amounts = redis.call('HGET', holds, without)
-  if own then is_open, named, all, amounts = hold_parts(own) end
-  if is_open then open = open - 1 end
+  local left_out = {}
+  for i, id in ipairs({without, former or ''}) do
+    local own = id ~= '' and (i == 1 or id ~= without) and redis.call('HGET', holds, id)
+    if own then
+      local is_open, named, all, amounts = hold_parts(own)
+      if is_open then open = open - 1 end
+      left_out[#left_out + 1] = {named, all, amounts}
+    end
+  end
   local read = string.format('%.0f', open)
   for i = 3, #names do
     if found[i] then
       local sum = hold_sum(found[i])
-      if names[i] == named or names[i] == all then hold_add(sum, amounts, -1) end
+      for _, own in ipairs(left_out) do
+        if names[i] == own[1] or names[i] == own[2] then hold_add(sum, own[3], -1) end
+      end
       if sum[1] > 0 then
         read = string.format('%s;%s;%.0f;%s;%s', read, names[i], sum[1], hold_decimal(sum[2], sum[3]), hold_decimal(sum[4], sum[5]))
       end
