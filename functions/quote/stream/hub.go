@@ -17,7 +17,8 @@ import (
 // linger is how long a topic that nobody here watches any more is still followed, for a client that comes back.
 const linger = 10 * time.Second
 
-// hub knows who watches what. It may be used concurrently.
+// hub knows who watches what. It may be used concurrently. What the registry and the listener are told is told under mu,
+// so that they learn of it in the order in which it happened: neither waits for anything, nor calls the hub meanwhile.
 type hub struct {
 	registry *interest.Registry
 	listener *listener
@@ -96,9 +97,9 @@ func (h *hub) subscribe(c *client, ids []tick.Topic) (unknown []tick.Topic) {
 		t.left = time.Time{}
 		t.mu.Unlock()
 	}
-	h.mu.Unlock()
 	h.listener.follow(opened)
 	h.registry.Add(opened...)
+	h.mu.Unlock()
 	for i := range joined {
 		s := &joined[i]
 		t := s.topic
@@ -258,6 +259,7 @@ func (h *hub) watchers(ids []tick.Topic) map[*client]struct{} {
 // sweep forgets the topics that nobody has watched for a while.
 func (h *hub) sweep(now time.Time) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	var closed []tick.Topic
 	for id, t := range h.topics {
 		t.mu.Lock()
@@ -267,13 +269,13 @@ func (h *hub) sweep(now time.Time) {
 		}
 		t.mu.Unlock()
 	}
-	left := make(map[place]bool, len(h.topics))
+	if len(closed) == 0 {
+		return
+	}
+	left := make(map[place]bool)
 	for id := range h.topics {
 		left[placeOf(id)] = true
 	}
-	h.mu.Unlock()
-	if len(closed) > 0 {
-		h.registry.Remove(closed...)
-		h.listener.leave(left)
-	}
+	h.registry.Remove(closed...)
+	h.listener.leave(left)
 }
