@@ -115,6 +115,8 @@ func (l *listener) listen(ctx context.Context) {
 	defer func() {
 		_ = subscription.Close() // nothing is left to be done about an error
 		l.state, l.mute = nil, false
+		l.quiet.Store(false)
+		l.service.setStatus(nil) // nobody keeps it up from here on
 		clear(l.subscribed)
 		clear(l.heard)
 	}()
@@ -179,7 +181,9 @@ func (l *listener) take(message any) {
 	switch message := message.(type) {
 	case *redis.Message:
 		if message.Channel == store.FeedStatusChannel() {
-			l.takeStatus([]byte(message.Payload))
+			if said := l.decode([]byte(message.Payload)); said != nil {
+				l.takeStatus(said)
+			}
 			return
 		}
 		l.takeTicks(message)
@@ -240,7 +244,7 @@ func (l *listener) missed(channel string) {
 	l.service.renew(ids)
 }
 
-// readStatus reads what the feed said last.
+// readStatus takes what the feed said last, unless it is silent since.
 func (l *listener) readStatus(ctx context.Context) {
 	data, err := l.redis.Get(ctx, store.FeedStatusKey()).Bytes()
 	if err != nil {
@@ -249,19 +253,23 @@ func (l *listener) readStatus(ctx context.Context) {
 		}
 		return
 	}
-	said, err := status.Decode(data)
-	if err == nil && time.Since(said.At) < status.Silence {
-		l.state = said
+	if said := l.decode(data); said != nil && time.Since(said.At) < status.Silence {
+		l.takeStatus(said)
 	}
 }
 
-// takeStatus tells the clients what changed.
-func (l *listener) takeStatus(data []byte) {
+// decode returns nil for what is no status.
+func (l *listener) decode(data []byte) *status.Feed {
 	said, err := status.Decode(data)
 	if err != nil {
 		l.logger.Error("streams: status of the feed not understood", zap.Error(err))
-		return
+		return nil
 	}
+	return said
+}
+
+// takeStatus tells the clients what changed.
+func (l *listener) takeStatus(said *status.Feed) {
 	former := l.state
 	if former != nil && said.Token < former.Token {
 		return // a former leader

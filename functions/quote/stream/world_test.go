@@ -138,16 +138,25 @@ func event(symbol string, bid int64) *tick.Event {
 	}
 }
 
-// report says as the feed how stocks are.
+// report says as the feed that stocks are live.
 func (w *world) report(token, gaps int64) {
+	w.t.Helper()
+	w.reportStocks(token, status.Class{State: status.Live, Source: "sip", Gaps: gaps, From: time.Now(), To: time.Now()})
+}
+
+// reportStocks says as the feed how stocks are: the word is kept, and told to who listens.
+func (w *world) reportStocks(token int64, stocks status.Class) {
 	w.t.Helper()
 	said := status.Feed{Token: token, At: time.Now(), Classes: make([]status.Class, len(tick.Classes()))}
 	for i := range said.Classes {
 		said.Classes[i].State = status.Idle
 	}
-	said.Classes[tick.Stock] = status.Class{State: status.Live, Source: "sip", Gaps: gaps, From: time.Now(), To: time.Now()}
+	said.Classes[tick.Stock] = stocks
 	content, err := said.Encode()
 	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.client.Set(w.t.Context(), store.FeedStatusKey(), content, status.Life).Err(); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := w.client.Publish(w.t.Context(), store.FeedStatusChannel(), content).Err(); err != nil {
