@@ -42,8 +42,9 @@ type follower struct {
 	last time.Time
 	// leaving is when the account had had its last order when it was found to have none open; zero otherwise.
 	leaving time.Time
-	// failures and malformed count the streams in a row that ended badly, or by an event that nobody can read.
-	failures, malformed int
+	// failures, malformed and forgotten count the streams in a row that ended badly, by an event that nobody can read, or
+	// because Redis lost the cursor.
+	failures, malformed, forgotten int
 }
 
 func newFollower(s *source, accountID string, held lease.Lease) *follower {
@@ -142,7 +143,7 @@ func (f *follower) stream(ctx context.Context) error {
 			late = !quiet.Stop() || late
 			news, err := f.take(ctx, &trade)
 			if news {
-				f.leaving, f.failures, f.malformed = time.Time{}, 0, 0
+				f.leaving, f.failures, f.malformed, f.forgotten = time.Time{}, 0, 0, 0
 			}
 			quiet.Reset(f.patience())
 			return err

@@ -84,7 +84,13 @@ func (f *follower) failed(err error, lived time.Duration) time.Duration {
 		reason = failureMalformed
 		f.logger.Error("trade update that can't be read; later ones are looked for", zap.Int("attempt", f.malformed), zap.Error(err))
 	case errors.Is(err, errForgotten):
+		// Back to Redis's cursor, and not behind the last good event, which is behind what was lost too.
+		f.malformed, f.last = 0, time.Time{}
+		f.forgotten++
 		reason, wait = failureForgotten, 0
+		if f.forgotten > 1 { // the cursor did not help: streams count against the account's budget
+			wait = backoff(f.forgotten - 1)
+		}
 		f.logger.Warn("trade updates are taken over again from where Redis has them", zap.Error(err))
 	case errors.As(err, &answer) && answer.RetryAfter > wait:
 		wait = answer.RetryAfter

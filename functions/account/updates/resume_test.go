@@ -9,6 +9,7 @@ import (
 
 	"github.com/opitios-ai/alpaca-knative/shared/alpaca"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
+	"github.com/opitios-ai/alpaca-knative/shared/store"
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -65,5 +66,45 @@ func TestAStreamThatLivedStartsTheBackoffAnew(t *testing.T) {
 	f := &follower{source: &source{metrics: newMetrics(prometheus.NewRegistry())}, logger: zap.NewNop(), failures: 50}
 	if wait := f.failed(alpaca.ErrStreamEnded, time.Hour); wait > firstWait {
 		t.Fatalf("waits %s", wait)
+	}
+}
+
+// TestLostCursorAfterAnUnreadableEvent: the cursor may expire over a weekend or go with a failover while the last event
+// was one that nobody can read. The account's next events are told nevertheless, without a stream after the other.
+func TestLostCursorAfterAnUnreadableEvent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	source := w.start(func(c *Config) { c.LeaseLife = 10 * time.Second })
+	w.order(alice)
+	now := time.Now()
+	w.alpaca.send(alice, trade("new", "o1", now.Add(-10*time.Second)))
+	w.expect(alice, "order.accepted o1:accepted")
+	w.alpaca.sendRaw(alice, now.Add(-8*time.Second), `{"event":`)
+	// Until the stream begins behind the event that can't be read.
+	eventually(t, "the stream behind the unreadable event", func() bool {
+		return source.metric(t, "account_update_failures_total", failureMalformed) >= 3 && w.alpaca.streaming(alice) == 1
+	})
+	w.redis.Del(store.CursorKey(alice))
+	opened := w.alpaca.timesOpened(alice)
+	w.alpaca.send(alice, trade("new", "o2", now.Add(-time.Second)))
+	w.expect(alice, "order.accepted o1:accepted", "order.accepted o2:accepted")
+	if streams := w.alpaca.timesOpened(alice) - opened; streams > 20 {
+		t.Errorf("%d streams opened", streams)
+	}
+}
+
+func TestRedisThatForgotIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	f := &follower{
+		source: &source{metrics: newMetrics(prometheus.NewRegistry())}, logger: zap.NewNop(),
+		malformed: 3, failures: 5, last: start(),
+	}
+	if wait := f.failed(errForgotten, 0); wait != 0 || f.malformed != 0 || !f.last.IsZero() {
+		t.Fatalf("waits %s, malformed %d, last %s", wait, f.malformed, f.last)
+	}
+	for again := 1; again <= 8; again++ {
+		if wait, least := f.failed(errForgotten, 0), min(firstWait<<(again-1), longestWait)/2; wait < least {
+			t.Fatalf("waits %s the next time, want %s at least", wait, least)
+		}
 	}
 }
