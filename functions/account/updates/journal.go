@@ -30,6 +30,9 @@ const (
 	generationLife = 48 * time.Hour
 	// seenLife outlives the cursor by more than the overlap: whatever a resumed stream repeats is recognised.
 	seenLife = cursorLife + time.Hour
+	// acceptedLife is how long after an order was submitted it is told that it was accepted: a little less than that is
+	// recognised as told, by the shorter of two marks (shared/intent keeps its own for 48 h).
+	acceptedLife = 47 * time.Hour
 	// fixedKeys and fixedArguments are how many journal.lua has before those of the events.
 	fixedKeys, fixedArguments = 9, 11
 )

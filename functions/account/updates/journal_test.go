@@ -27,7 +27,7 @@ func TestJournal(t *testing.T) {
 		record := func(held lease.Lease, eventID string, entries []entry) (bool, error) {
 			return journal.record(ctx, held, alice, "", eventID, entries, ended{})
 		}
-		entries, err := translate(alice, &fill)
+		entries, err := translate(alice, &fill, start())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,7 +37,7 @@ func TestJournal(t *testing.T) {
 		if news, err := record(held, fill.EventID, entries); err != nil || news {
 			t.Fatalf("repeat: %v %v", news, err)
 		}
-		earlier, err := translate(alice, &older)
+		earlier, err := translate(alice, &older, start())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -49,19 +49,19 @@ func known(name string) bool {
 type translator struct {
 	accountID string
 	trade     *alpaca.TradeEvent
-	at        time.Time
+	at, now   time.Time
 	entries   []entry
 	err       error
 }
 
 // translate returns the events that one trade event becomes, in the order in which subscribers must see them: an
-// order is accepted before anything else happens to it, also when that was never heard. None for names that say
-// nothing to subscribers.
-func translate(accountID string, trade *alpaca.TradeEvent) ([]entry, error) {
+// order is accepted before anything else happens to it, also when that was never heard (except of an order submitted
+// long before now). None for names that say nothing to subscribers.
+func translate(accountID string, trade *alpaca.TradeEvent, now time.Time) ([]entry, error) {
 	if trade.Order.ID == "" || trade.Event == "" {
 		return nil, fmt.Errorf("%w: no order ID or no name", errUnusable)
 	}
-	t := &translator{accountID: accountID, trade: trade, at: trade.At.UTC()}
+	t := &translator{accountID: accountID, trade: trade, at: trade.At.UTC(), now: now}
 	if trade.Timestamp != nil { // when it was executed, which At is a little later than
 		t.at = trade.Timestamp.UTC()
 	}
@@ -112,9 +112,13 @@ func (t *translator) execution() string {
 }
 
 // acceptedBefore adds what the order was before its first change. It has the ID under which placing the order reports
-// it too: whoever comes first has said it.
+// it too: whoever comes first has said it. Nothing for an order so old that it can't be known any more whether that was
+// said: a subscriber would hear of it a second time, behind its fills.
 func (t *translator) acceptedBefore() {
 	order := t.trade.Order
+	if !order.SubmittedAt.IsZero() && t.now.Sub(order.SubmittedAt) >= acceptedLife {
+		return
+	}
 	order.Status, order.FilledQty, order.FilledAvgPrice, order.ReplacedBy = alpaca.StatusAccepted, decimal.Decimal{}, nil, nil
 	at := t.at
 	if !order.SubmittedAt.IsZero() {

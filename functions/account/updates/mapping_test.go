@@ -66,6 +66,22 @@ func TestTranslate(t *testing.T) {
 			"fill without a position", trade("fill", "o", start(), func(e *alpaca.TradeEvent) { e.ExecutionID = "x" }),
 			[]string{accepted, "order.filled o:filled", "account.updated :account"},
 		},
+		{
+			"fill of an order of days ago", trade("partial_fill", "o", start(), executed("x", "4", "9"), submitted(start().Add(-48*time.Hour))),
+			[]string{"order.partially_filled o:x", "position.changed o:x:position", "account.updated :account"},
+		},
+		{
+			"days ago, read again", trade("canceled", "o", start().Add(-47*time.Hour), submitted(start().Add(-48*time.Hour))),
+			[]string{"order.canceled o:canceled"},
+		},
+		{
+			"canceled the day after", trade("canceled", "o", start(), submitted(start().Add(-24*time.Hour))),
+			[]string{accepted, "order.canceled o:canceled"},
+		},
+		{
+			"canceled, submitted nobody knows when", trade("canceled", "o", start(), submitted(time.Time{})),
+			[]string{accepted, "order.canceled o:canceled"},
+		},
 		{"bust", trade("trade_bust", "o", start()), []string{"account.updated :account"}},
 		{"pending cancel", trade("pending_cancel", "o", start()), nil},
 		{"unknown", trade("teleported", "o", start()), nil},
@@ -73,7 +89,7 @@ func TestTranslate(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			test.trade.EventID = "01J"
-			entries, err := translate(alice, &test.trade)
+			entries, err := translate(alice, &test.trade, start())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,7 +156,7 @@ func TestFillSaysWhatWasExecuted(t *testing.T) {
 	t.Parallel()
 	executedAt := start().Add(-10 * time.Millisecond)
 	fill := trade("partial_fill", "o", start(), executed("x", "4", "9"), func(e *alpaca.TradeEvent) { e.Timestamp = &executedAt })
-	entries, err := translate(alice, &fill)
+	entries, err := translate(alice, &fill, start())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +199,7 @@ func TestMultiLegFillMovesEachLegsPosition(t *testing.T) {
 		}
 		e.PositionQtys = map[string]decimal.Decimal{"AAPL261218C00190000": *number("1"), "AAPL261218C00200000": *number("0")}
 	})
-	entries, err := translate(alice, &fill)
+	entries, err := translate(alice, &fill, start())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +219,7 @@ func TestMultiLegFillMovesEachLegsPosition(t *testing.T) {
 func TestEventWithoutAnOrderIsUnusable(t *testing.T) {
 	t.Parallel()
 	for _, broken := range []alpaca.TradeEvent{trade("new", "", start()), trade("", "o", start())} {
-		if _, err := translate(alice, &broken); !errors.Is(err, errUnusable) {
+		if _, err := translate(alice, &broken, start()); !errors.Is(err, errUnusable) {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -229,14 +245,14 @@ func FuzzTranslate(f *testing.F) {
 		if json.Unmarshal(content, &e) != nil {
 			return
 		}
-		entries, err := translate(alice, &e)
+		entries, err := translate(alice, &e, start())
 		if err != nil {
 			if !errors.Is(err, errUnusable) || len(entries) > 4+len(e.Legs) {
 				t.Fatal(err)
 			}
 			return
 		}
-		again, err := translate(alice, &e)
+		again, err := translate(alice, &e, start())
 		if err != nil || len(again) != len(entries) {
 			t.Fatal(err)
 		}

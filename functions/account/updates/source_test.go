@@ -98,7 +98,7 @@ func TestTakeoverResumesWithoutLossOrRepeat(t *testing.T) {
 		if i == 2 {
 			break // its owner died before this one
 		}
-		entries, err := translate(alice, &fill)
+		entries, err := translate(alice, &fill, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +116,7 @@ func TestTakeoverResumesWithoutLossOrRepeat(t *testing.T) {
 	w.expect(alice, events...)
 
 	late := trade("fill", "o4", now, executed("x", "10", "10"))
-	entries, err := translate(alice, &late)
+	entries, err := translate(alice, &late, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func (f *follower) take(ctx context.Context, trade *alpaca.TradeEvent) (bool, er
 	if _, repeated := f.known[trade.EventID]; repeated { // every new stream begins early
 		return false, nil
 	}
-	entries, err := translate(f.accountID, trade)
+	entries, err := translate(f.accountID, trade, f.platform.Clock.Now())
 	if err != nil { // the cursor passes it, or it would keep what comes after it from being heard
 		f.metrics.failed(failureMalformed)
 		f.logger.Error("trade event not understood", zap.String("event", trade.Event),

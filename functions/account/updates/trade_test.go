@@ -37,6 +37,10 @@ func executed(id, qty, position string) func(*alpaca.TradeEvent) {
 	}
 }
 
+func submitted(at time.Time) func(*alpaca.TradeEvent) {
+	return func(e *alpaca.TradeEvent) { e.Order.SubmittedAt = at }
+}
+
 func selling(e *alpaca.TradeEvent) { e.Order.Side = alpaca.SideSell }
 
 func crypto(e *alpaca.TradeEvent) { e.Order.Symbol, e.Order.AssetClass = "BTCUSD", "crypto" }
