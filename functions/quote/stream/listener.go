@@ -196,8 +196,9 @@ func (l *listener) take(message any) {
 	}
 }
 
-// takeTicks hands a batch to the hub. A batch that does not follow the last one shows that some were missed; one of a
-// former leader is dropped.
+// takeTicks hands a batch to the hub. A batch that does not follow the last one shows that some were missed, and so does
+// the first of another leader: that one knows of no gap when Redis lost what the former said. A batch of a former leader
+// is dropped.
 func (l *listener) takeTicks(message *redis.Message) {
 	opened, err := tick.Open([]byte(message.Payload))
 	if err != nil {
@@ -209,7 +210,7 @@ func (l *listener) takeTicks(message *redis.Message) {
 		return
 	}
 	l.heard[message.Channel] = position{opened.Token, opened.Sequence}
-	if known && opened.Token == last.token && opened.Sequence != last.sequence+1 {
+	if known && (opened.Token != last.token || opened.Sequence != last.sequence+1) {
 		l.missed(message.Channel)
 	}
 	for {

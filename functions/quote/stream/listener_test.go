@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -53,4 +54,29 @@ func TestNextClientIsNotToldWhatHeldForTheFormer(t *testing.T) {
 	depart(c)
 	w.report(2, 0)
 	next("live")
+}
+
+// Redis that lost its data takes the feed's count of gaps along: the next leader begins anew, with another token.
+func TestTakeoverWithoutMemoryIsAGap(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	i := w.start(Config{})
+	c := i.open(w.token("ACC001", time.Hour), "AAPL")
+	w.report(1, 0)
+	w.publish(1, "AAPL", 150)
+	c.until("a tick", bid("AAPL", 150))
+	w.redis.FlushAll()
+	clear(w.sequences)
+	w.report(2, 0)
+	w.publish(2, "AAPL", 160)
+	if m := c.until("the gap", ofType("gap")); m.Reason != "missed" || !slices.Equal(m.Symbols, []string{"AAPL"}) {
+		t.Fatalf("%+v", m.Message)
+	}
+	w.publish(2, "AAPL", 161)
+	c.until("the next tick", func(m received) bool {
+		if m.Type == "gap" {
+			t.Fatalf("another gap: %+v", m.Message)
+		}
+		return bid("AAPL", 161)(m)
+	})
 }
