@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
@@ -51,7 +52,7 @@ type DeadLetter struct {
 	Reason      string `json:"reason"`
 	// Replayable tells whether a replay is possible; the replay itself says why not.
 	Replayable bool `json:"replayable"`
-	// Event is the whole CloudEvent in its JSON form, without its proof.
+	// Event is the whole CloudEvent in its JSON form, without its proof; data that is no JSON is in data_base64.
 	Event json.RawMessage `json:"event"`
 
 	proven proven
@@ -96,6 +97,10 @@ func (d *deadLetters) keep(ctx context.Context, e event.Event) error {
 	}
 	kept := e.Clone()
 	kept.SetExtension(event.ExtensionProof, nil)
+	// What is wrong with it may be its data, which would be written into the JSON as it is: in base64 it stays itself.
+	if data := kept.Data(); len(data) > 0 && !(json.Valid(data) && utf8.Valid(data)) {
+		kept.DataBase64 = true
+	}
 	whole, err := json.Marshal(kept)
 	if err != nil {
 		return problem.InvalidRequest.New("the event can't be written as JSON").Because(err)
@@ -142,7 +147,7 @@ func (f *Function) handleDeadLetters() {
 		Summary: "Publish a dead letter's event again", Permission: auth.PermissionAdmin, Limit: platform.LimitAccount,
 		Description: "The event goes to the broker with its own id and source, so what has been done already is not done " +
 			"twice, and leaves the list. If it is refused again it comes back under another dead_letter_id. A command " +
-			"gets a new proof if its own was genuine when it came; otherwise, or past its expirytime, it is not replayed.",
+			"gets a new proof if its own was genuine when it came; otherwise, past its expirytime, or if its data is no JSON, it is not replayed.",
 		Parameters: []serve.Parameter{id}, Problems: []*problem.Kind{problem.DeadLetterNotFound, problem.Unavailable},
 	}, f.replayDeadLetter)
 	serve.Handle(f.router, serve.Operation{

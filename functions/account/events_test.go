@@ -125,6 +125,51 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
+// TestDeadLettersKeepWhatIsNoJSON: the broker drops what is answered 400, so an event is kept whatever its data is.
+func TestDeadLettersKeepWhatIsNoJSON(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, contentType, data string
+		plain                   bool // listed as it is, not in base64
+	}{
+		{"JSON", "application/json", `{"account_id":"alice"}`, true},
+		{"no data", "application/json", ``, true},
+		{"lone surrogate", "application/json", `{"a":"\ud800"}`, true},
+		{"syntax error", "application/json", `{"account_id":"alice","order":{"qty":1,}}`, false},
+		{"trailing text", "application/json", `{"a":1} trailing`, false},
+		{"trailing attribute", "application/json", `{"a":1},"subject":"mallory"`, false},
+		{"syntax error in a JSON suffix", "application/cloud+json", `{`, false},
+		{"not UTF-8", "application/json", "{\"a\":\"\xff\"}", false},
+		{"binary", "application/octet-stream", "\x00\xff\xfe", false},
+		{"JSON text", "text/plain", `"a"`, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			e := makeEvent(t, event.TypeOrderRequested, alice, map[string]any{}, event.WithID("poison"))
+			e.SetDataContentType(test.contentType)
+			e.DataEncoded, e.DataBase64 = []byte(test.data), false
+			if status := f.deliver("/events/dead-letters", e); status != http.StatusAccepted {
+				t.Fatalf("%d", status)
+			}
+			letters := f.letters()
+			if len(letters) != 1 || letters[0].EventID != "poison" || letters[0].Replayable {
+				t.Fatalf("%+v", letters)
+			}
+			var whole event.Event
+			if err := json.Unmarshal(letters[0].Event, &whole); err != nil {
+				t.Fatalf("%v in %s", err, letters[0].Event)
+			}
+			if string(whole.Data()) != test.data || whole.Subject() != alice || whole.DataContentType() != test.contentType {
+				t.Errorf("got %q of %s", whole.Data(), letters[0].Event)
+			}
+			if plain := !strings.Contains(string(letters[0].Event), "data_base64"); plain != test.plain {
+				t.Errorf("listed as %s", letters[0].Event)
+			}
+		})
+	}
+}
+
 func TestDeadLettersOfTheOutbox(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -131,6 +131,9 @@ func (d *deadLetters) replayable(letter DeadLetter) (event.Event, error) {
 	if event.IsCommand(e.Type()) && letter.proven.account == "" {
 		return refuse("its proof was missing, wrong or out of date when it came: nobody is known to have been entitled to it")
 	}
+	if event.IsCommand(e.Type()) && !json.Valid(e.Data()) {
+		return refuse("its data is not JSON: it would be refused again")
+	}
 	return e, nil
 }
 

@@ -158,6 +158,30 @@ func TestNoReplayMakesACommandGenuine(t *testing.T) {
 	}
 }
 
+// TestNoReplayOfACommandThatNobodyCanRead: not even with a genuine proof: it would be refused and come back for good.
+func TestNoReplayOfACommandThatNobodyCanRead(t *testing.T) {
+	t.Parallel()
+	broker := startSink(t)
+	f := newFixture(t, withSink(broker))
+	e := f.command()
+	e.DataEncoded = []byte(`{"account_id":"alice","order":{"qty":1,}}`)
+	proof, err := auth.SignProofWithSecret(alice, "secret-of-alice", []auth.Permission{auth.PermissionTrade}, e.ID(), e.Type(), e.Data(), time.Minute, f.clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.SetExtension(event.ExtensionProof, proof)
+	letter := f.buried(e)
+	if letter.Replayable {
+		t.Errorf("replayable: %+v", letter)
+	}
+	if got := f.replay(letter.DeadLetterID, auth.PermissionAdmin); got.status != http.StatusBadRequest || !strings.Contains(got.text, "JSON") {
+		t.Errorf("%d %s", got.status, got.text)
+	}
+	if taken := broker.events(); len(taken) != 0 {
+		t.Errorf("%d events reached the broker", len(taken))
+	}
+}
+
 func TestReplayRefusals(t *testing.T) {
 	t.Parallel()
 	broker := startSink(t)
