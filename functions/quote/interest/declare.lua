@@ -1,6 +1,6 @@
 -- KEYS: instances, versions, the instance's own topics
 -- ARGV: instance, life ms, "full" or "delta", channel, number of topics to add, those, then those to remove
--- Returns 0 when a delta comes from an instance that is no longer known, 1 otherwise.
+-- Returns how many topics the instance has now, -1 when a delta comes from one that is no longer known.
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 local life = tonumber(ARGV[2])
@@ -9,7 +9,7 @@ if ARGV[3] == 'full' then
   redis.call('DEL', KEYS[3])
   changed = true
 elseif tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '0') <= now then
-  return 0
+  return -1
 end
 local add = tonumber(ARGV[5])
 for i = 6, #ARGV do
@@ -26,4 +26,4 @@ if changed then
 end
 -- A little longer than the word itself, which is what counts.
 for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], 4 * life) end
-return 1
+return redis.call('SCARD', KEYS[3])

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/opitios-ai/alpaca-knative/functions/quote/interest"
+	"github.com/opitios-ai/alpaca-knative/shared/store"
 	"github.com/opitios-ai/alpaca-knative/shared/store/storetest"
 	"github.com/opitios-ai/alpaca-knative/shared/tick"
 )
@@ -137,4 +138,23 @@ func slicesOf(topics map[tick.Topic]int) []tick.Topic {
 		all = append(all, topic)
 	}
 	return all
+}
+
+// A replica that becomes the master may lack what the former one had acknowledged, or still have what it had removed.
+func TestTopicsThatRedisDiffersInAreToldAgain(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, _ func(time.Duration)) {
+		r, _ := instance(t, client, "a", 3*time.Second)
+		r.Add(quotes("AAPL", "MSFT")...)
+		want := counted(map[string]int{"AAPL": 1, "MSFT": 1})
+		follow(t, newReader(client), want)
+		key := store.InterestKey("a")
+		if err := client.SRem(t.Context(), key, quotes("AAPL")[0].String()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		follow(t, newReader(client), want)
+		if err := client.SAdd(t.Context(), key, quotes("TSLA")[0].String()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		follow(t, newReader(client), want)
+	})
 }

@@ -122,11 +122,13 @@ func (r *Registry) idle() bool {
 	return len(r.wanted) == 0
 }
 
-// tell sends what changed, or everything when the feed's side has forgotten this instance. It reports whether the
+// tell sends what changed, or everything when the feed's side has forgotten this instance or has another number of
+// topics of it: a replica that became the master lacks what the former one acknowledged last. It reports whether the
 // instance is known now; after a failure everything is told again.
 func (r *Registry) tell(ctx context.Context, known bool) (bool, error) {
 	if known {
-		stillKnown, err := r.declare(ctx, "delta", r.takeChanged())
+		changed, total := r.takeChanged()
+		stillKnown, err := r.declare(ctx, "delta", changed, total)
 		if err != nil || stillKnown {
 			return err == nil, err
 		}
@@ -138,18 +140,20 @@ func (r *Registry) tell(ctx context.Context, known bool) (bool, error) {
 		all[topic] = true
 	}
 	r.mu.Unlock()
-	return r.declare(ctx, "full", all)
+	return r.declare(ctx, "full", all, len(all))
 }
 
-func (r *Registry) takeChanged() map[tick.Topic]bool {
+// takeChanged returns what is to be told, and how many topics there are after it.
+func (r *Registry) takeChanged() (taken map[tick.Topic]bool, total int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	taken := r.changed
+	taken = r.changed
 	r.changed = make(map[tick.Topic]bool)
-	return taken
+	return taken, len(r.wanted)
 }
 
-func (r *Registry) declare(ctx context.Context, mode string, topics map[tick.Topic]bool) (bool, error) {
+// declare sends topics, and reports whether the feed's side knows this instance with total topics after that.
+func (r *Registry) declare(ctx context.Context, mode string, topics map[tick.Topic]bool, total int) (bool, error) {
 	add, remove := make([]any, 0, len(topics)), []any(nil)
 	for topic, want := range topics {
 		if want {
@@ -162,13 +166,13 @@ func (r *Registry) declare(ctx context.Context, mode string, topics map[tick.Top
 		adding, removing := take(&add), take(&remove)
 		args := []any{r.instance, r.life.Milliseconds(), mode, store.InterestChannel(), len(adding)}
 		args = append(append(args, adding...), removing...)
-		known, err := r.script.Run(ctx, r.client,
+		held, err := r.script.Run(ctx, r.client,
 			[]string{store.InterestInstancesKey(), store.InterestVersionsKey(), store.InterestKey(r.instance)}, args...).Int()
 		if err != nil {
 			return false, fmt.Errorf("declare interest: %w", err)
 		}
-		if known == 0 || len(add)+len(remove) == 0 {
-			return known == 1, nil
+		if held < 0 || len(add)+len(remove) == 0 {
+			return held == total, nil
 		}
 		mode = "delta"
 	}
@@ -189,7 +193,7 @@ func (r *Registry) withdraw(ctx context.Context, told bool) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if _, err := r.declare(ctx, "full", nil); err != nil {
+	if _, err := r.declare(ctx, "full", nil, 0); err != nil {
 		r.logger.Info("interest not withdrawn: it ends by itself", zap.Error(err))
 	}
 }
