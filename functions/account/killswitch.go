@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/opitios-ai/alpaca-knative/shared/platform"
 	"github.com/opitios-ai/alpaca-knative/shared/problem"
 	"github.com/opitios-ai/alpaca-knative/shared/serve"
+	"github.com/opitios-ai/alpaca-knative/shared/store"
 	"github.com/opitios-ai/alpaca-knative/shared/vault"
 )
 
@@ -109,12 +111,15 @@ func (f *Function) tripKillSwitch(ctx context.Context, r *serve.Request[KillSwit
 		Engaged: true, CancelOrders: r.Body.CancelOrders, Reason: reason,
 		AllowCloses: r.Body.AllowCloses == nil || *r.Body.AllowCloses,
 	})
-	if err != nil || !r.Body.CancelOrders {
-		return set, err
+	// Only now, and only where it was set: an order that is sent after this was either open before, or its own instance
+	// cancels it.
+	if r.Body.CancelOrders && (err == nil || len(accounts) > 0) {
+		set.Accounts = f.cancelOrders(ctx, accounts)
 	}
-	// Only now: an order that is sent after this was either open before, or its own instance cancels it.
-	set.Accounts = f.cancelOrders(ctx, accounts)
-	return set, nil
+	if partial := (*problem.Error)(nil); errors.As(err, &partial) && set.Accounts != nil {
+		return set, partial.With("accounts", set.Accounts)
+	}
+	return set, err
 }
 
 func (f *Function) releaseKillSwitch(ctx context.Context, r *serve.Request[serve.None]) (KillSwitchSet, error) {
@@ -126,7 +131,8 @@ func (f *Function) releaseKillSwitch(ctx context.Context, r *serve.Request[serve
 	return set, err
 }
 
-// setKillSwitch sets the switch of an account, or of all for an empty ID, and returns it with the accounts that it is about.
+// setKillSwitch sets the switch of an account, or of all for an empty ID, and returns it with the accounts for which it
+// holds, also with an error.
 func (f *Function) setKillSwitch(ctx context.Context, claims *auth.Claims, accountID string, state killswitch.State) (KillSwitchSet, []vault.Account, error) {
 	set, scope := KillSwitchSet{}, killswitch.All
 	var accounts []vault.Account
@@ -147,12 +153,29 @@ func (f *Function) setKillSwitch(ctx context.Context, claims *auth.Claims, accou
 		zap.Bool("cancel_orders", state.CancelOrders), zap.Bool("allow_closes", state.AllowCloses),
 		zap.String("reason", state.Reason), zap.String("by", state.By), zap.String("token_id", claims.ID))
 	if err := f.switches.Set(ctx, scope, state); err != nil {
-		audit.Error("kill switch not set, or not for all accounts", zap.Error(err))
-		return set, nil, problem.Unavailable.New("the kill switch could not be set for all accounts; set it again").After(time.Second).Because(err)
+		holds, missing := split(accounts, err)
+		audit.Error("kill switch not set, or not for all accounts", zap.Strings("not_set", missing), zap.Error(err))
+		return set, holds, problem.Unavailable.New("the kill switch could not be set for all accounts; set it again").
+			With("not_set", missing).After(time.Second).Because(err)
 	}
 	audit.Warn("kill switch set")
 	set.Switch = state
 	return set, accounts, nil
+}
+
+// split tells the accounts for which a switch was set from the IDs of those for which it was not.
+func split(accounts []vault.Account, err error) (holds []vault.Account, missing []string) {
+	var unset *killswitch.UnsetError
+	partial := errors.As(err, &unset)
+	missing = []string{}
+	for _, account := range accounts {
+		if partial && unset.Shards[store.Shard(account.ID)] == nil {
+			holds = append(holds, account)
+		} else {
+			missing = append(missing, account.ID)
+		}
+	}
+	return holds, missing
 }
 
 // cancelOrders asks Alpaca to cancel the open orders of accounts, each within its own budget.

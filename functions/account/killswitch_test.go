@@ -1,14 +1,17 @@
 package account
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/opitios-ai/alpaca-knative/shared/auth"
 	"github.com/opitios-ai/alpaca-knative/shared/ceiling"
 	"github.com/opitios-ai/alpaca-knative/shared/decimal"
+	"github.com/opitios-ai/alpaca-knative/shared/store"
 )
 
 func TestKillSwitchIsForAdministrators(t *testing.T) {
@@ -33,6 +36,68 @@ func TestKillSwitchIsForAdministrators(t *testing.T) {
 	}
 	if got := f.do(http.MethodPost, "/api/v1/admin/accounts/no-such-account/kill-switch", admin, `{"reason":"drill"}`); got.status != http.StatusNotFound {
 		t.Errorf("an unknown account: %d %s", got.status, got.text)
+	}
+}
+
+// TestKillSwitchWithAShardAway: what can be stopped is stopped and canceled, and the answer says what was not.
+func TestKillSwitchWithAShardAway(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	admin, away := f.token("admin", auth.PermissionAdmin), store.Shard(alice)
+	if err := f.redis.Set(store.KillSwitchKey(away), "no hash"); err != nil { // it can't be written
+		t.Fatal(err)
+	}
+	var held, missing []string
+	for _, account := range accounts() {
+		if store.Shard(account.ID) == away {
+			missing = append(missing, account.ID)
+		} else {
+			held = append(held, account.ID)
+		}
+	}
+	type details struct {
+		NotSet   []string         `json:"not_set"`
+		Accounts []CanceledOrders `json:"accounts"`
+	}
+	refused := func(method, path, body string) details {
+		t.Helper()
+		got := f.do(method, path, admin, body)
+		if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+			t.Fatalf("%s %s: %d %s", method, path, got.status, got.text)
+		}
+		var answer struct{ Error struct{ Details details } }
+		if err := json.Unmarshal([]byte(got.text), &answer); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(answer.Error.Details.NotSet)
+		return answer.Error.Details
+	}
+	said := refused(http.MethodPost, "/api/v1/admin/kill-switch", `{"reason":"drill","cancel_orders":true}`)
+	slices.Sort(missing)
+	if !slices.Equal(said.NotSet, missing) || len(said.Accounts) != len(held) || f.alpaca.count("/v2/orders") != len(held) {
+		t.Errorf("%+v after %d cancels, want %q set and %q not", said, f.alpaca.count("/v2/orders"), held, missing)
+	}
+	for _, one := range said.Accounts {
+		if one.Error != nil || !slices.Contains(held, one.AccountID) {
+			t.Errorf("%+v", one)
+		}
+	}
+	for shard := range store.Shards {
+		if shard != away && f.redis.HGet(store.KillSwitchKey(shard), "*") == "" {
+			t.Errorf("not set in shard %d", shard)
+		}
+	}
+	said = refused(http.MethodPost, "/api/v1/admin/accounts/"+alice+"/kill-switch", `{"reason":"drill","cancel_orders":true}`)
+	if !slices.Equal(said.NotSet, []string{alice}) || said.Accounts != nil || f.alpaca.count("/v2/orders") != len(held) {
+		t.Errorf("one account: %+v", said)
+	}
+	if said = refused(http.MethodDelete, "/api/v1/admin/kill-switch", ""); !slices.Equal(said.NotSet, missing) || said.Accounts != nil {
+		t.Errorf("released: %+v", said)
+	}
+	f.redis.Del(store.KillSwitchKey(away))
+	set := decodeData[KillSwitchSet](t, f.do(http.MethodPost, "/api/v1/admin/kill-switch", admin, `{"reason":"drill","cancel_orders":true}`))
+	if !set.Switch.Engaged || len(set.Accounts) != len(accounts()) {
+		t.Errorf("%+v", set)
 	}
 }
 

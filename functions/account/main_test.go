@@ -96,6 +96,7 @@ func (f *fakeAlpaca) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status, gate, asked := f.status, f.gate, f.asked
 	body := map[string]string{
 		"/v2/account": string(bytes.ReplaceAll([]byte(accountBody), []byte("%CASH%"), []byte(f.cash))), "/v2/positions": positionsBody,
+		"/v2/orders": `[]`,
 	}[r.URL.Path]
 	if strings.HasPrefix(r.URL.Path, "/v2/c") { // the clock and the calendar are read in the background, and not gated
 		gate, asked = nil, nil

@@ -9,8 +9,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -67,8 +70,27 @@ func NewStore(client Redis) *Store {
 	return &Store{client: client, script: store.NewScript(setLua)}
 }
 
-// Set engages or releases the switch of an account, or of All, and appends the event of a trip to the outbox. After an
-// error it may hold for some accounts: set it again, that changes nothing where it holds.
+// UnsetError says in which shards a switch could not be set; in all others it holds.
+type UnsetError struct {
+	// Shards has why, by shard. Never empty.
+	Shards map[int]error
+}
+
+// Error names the scope and the shards, each with its cause.
+func (e *UnsetError) Error() string { return errors.Join(e.Unwrap()...).Error() }
+
+// Unwrap returns the causes in the order of their shards.
+func (e *UnsetError) Unwrap() []error {
+	causes := make([]error, 0, len(e.Shards))
+	for _, shard := range slices.Sorted(maps.Keys(e.Shards)) {
+		causes = append(causes, e.Shards[shard])
+	}
+	return causes
+}
+
+// Set engages or releases the switch of an account, or of All, and appends the event of a trip to the outbox. A shard that
+// can't be written keeps no other from being set: an *UnsetError tells which. Set it again then, that changes nothing
+// where it holds.
 func (s *Store) Set(ctx context.Context, scope string, state State) error {
 	what, err := json.Marshal(state)
 	if err != nil {
@@ -82,13 +104,27 @@ func (s *Store) Set(ctx context.Context, scope string, state State) error {
 	if err != nil {
 		return err
 	}
-	for _, shard := range shardsOf(scope, first) {
-		if shard != first { // one event is enough
-			told = nil
+	shards := shardsOf(scope, first)
+	failures := make([]error, len(shards))
+	var group sync.WaitGroup
+	for i, shard := range shards { // side by side: a node that is away takes seconds to say so for each of its shards
+		group.Go(func() {
+			var own []byte
+			if shard == first { // one event is enough
+				own = told
+			}
+			failures[i] = s.set(ctx, shard, scope, head(state), string(what), "0", id, own)
+		})
+	}
+	group.Wait()
+	unset := make(map[int]error)
+	for i, shard := range shards {
+		if failures[i] != nil {
+			unset[shard] = failures[i]
 		}
-		if err := s.set(ctx, shard, scope, head(state), string(what), "0", id, told); err != nil {
-			return err
-		}
+	}
+	if len(unset) > 0 {
+		return &UnsetError{Shards: unset}
 	}
 	return nil
 }
