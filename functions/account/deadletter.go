@@ -98,7 +98,7 @@ func (d *deadLetters) keep(ctx context.Context, e event.Event) error {
 	kept := e.Clone()
 	kept.SetExtension(event.ExtensionProof, nil)
 	// What is wrong with it may be its data, which would be written into the JSON as it is: in base64 it stays itself.
-	if data := kept.Data(); len(data) > 0 && !(json.Valid(data) && utf8.Valid(data)) {
+	if data := kept.Data(); len(data) > 0 && (!json.Valid(data) || !utf8.Valid(data)) {
 		kept.DataBase64 = true
 	}
 	whole, err := json.Marshal(kept)

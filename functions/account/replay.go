@@ -118,8 +118,8 @@ func (d *deadLetters) remove(ctx context.Context, id string) error {
 
 // replayable returns the event of a letter, or why it must not be published again.
 func (d *deadLetters) replayable(letter DeadLetter) (event.Event, error) {
-	refuse := func(format string, values ...any) (event.Event, error) {
-		return event.Event{}, problem.InvalidRequest.New(format, values...).Field("dead_letter_id")
+	refuse := func(why string) (event.Event, error) {
+		return event.Event{}, problem.InvalidRequest.New("%s", why).Field("dead_letter_id")
 	}
 	var e event.Event
 	if err := json.Unmarshal(letter.Event, &e); err != nil || e.Context == nil || e.Validate() != nil {
