@@ -80,10 +80,12 @@ func (f *Function) checkCeilings(ctx context.Context, p *placement) error {
 	switch {
 	case errors.Is(err, ceiling.ErrTooLarge):
 		return f.refused(p, &risk.Refusal{Control: allAccounts, Message: "the order's value is beyond what can be counted"})
-	case errors.Is(err, ceiling.ErrNotReplicated):
-		f.giveBack(p, true)
-		fallthrough
 	case err != nil:
+		// The script may have run: what was not sent must not count, least of all for the whole day. An order that may have been
+		// sent before keeps its place.
+		if p.granted = !p.dry && !p.paidUntil.IsZero() && !errors.Is(err, ceiling.ErrIncomplete); p.granted {
+			f.giveBack(p, true)
+		}
 		f.Logger.Warn("ceilings over all accounts not checked", zap.Error(err))
 		return f.refused(p, &risk.Refusal{Control: allAccounts, Unknown: true, Message: "what all accounts have open is not known"})
 	}
@@ -145,7 +147,7 @@ func (f *Function) giveBack(p *placement, unsent bool) {
 	p.granted = false
 	order := p.counted()
 	f.Go(func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(ctx, f.config.RedisTimeout)
+		ctx, cancel := context.WithTimeout(ctx, f.config.UpstreamTimeout) // nobody waits for it, and Redis may just be slow
 		defer cancel()
 		if err := f.ceilings.book.Release(ctx, order, unsent); err != nil {
 			f.Logger.Info("order counts until the next comparison with Alpaca", zap.String("account_id", order.AccountID),

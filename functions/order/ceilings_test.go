@@ -441,3 +441,16 @@ func TestAnAccountThatCantBeCountedHoldsAllUp(t *testing.T) {
 	}
 	two.refusedBy(two.rest(1, `{}`), "all_accounts.max_open_orders")
 }
+
+// TestAGrantThatCantBeReliedOnIsGivenBack: the order was never sent, and does not use up the day.
+func TestAGrantThatCantBeReliedOnIsGivenBack(t *testing.T) {
+	client := storetest.Server(t)
+	f := newFirm(t, client, 1, `{"max_daily_value":100}`).whole()
+	one := f.instances[0]
+	one.function.BookReplicas(client, 1)
+	one.mustFail(one.rest(60, `{}`), problem.Unavailable)
+	one.function.BookReplicas(client, 0)
+	storetest.Eventually(t, "the grant is given back", func() bool { return f.use().DailyValue.IsZero() })
+	one.placed(one.rest(60, `{}`))
+	one.refusedBy(one.rest(60, `{}`), "all_accounts.max_daily_value")
+}

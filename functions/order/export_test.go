@@ -60,3 +60,8 @@ func (f *Function) RefreshKillSwitches(ctx context.Context) error { return f.kil
 
 // WatchKillSwitches keeps the copy of the switches until ctx ends, as Start does.
 func (f *Function) WatchKillSwitches(ctx context.Context) { f.kill.Run(ctx) }
+
+// BookReplicas makes the book of all accounts' orders wait for n replicas, which a Redis without any does not have.
+func (f *Function) BookReplicas(client store.Client, n int) {
+	f.ceilings.book = ceiling.New(client, ceiling.Config{Replicas: n, ReplicaTimeout: time.Millisecond})
+}

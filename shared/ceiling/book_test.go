@@ -113,6 +113,27 @@ func TestCeilingOfTheDay(t *testing.T) {
 	})
 }
 
+// TestTheSameIDForMore: an order counts already, but only for what it was granted.
+func TestTheSameIDForMore(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, _ func(time.Duration)) {
+		book, o := whole(t, client), order("a", "same")
+		c := risk.Ceilings{MaxOpenValue: number("100"), MaxDailyValue: number("150"), MaxOpenOrders: many(1)}
+		grant(t, book, o, "60", today, c, "")
+		grant(t, book, o, "5000", today, c, risk.AllOpenValue)
+		grant(t, book, o, "40", today, c, "") // less is within what it has
+		got := grant(t, book, o, "90", today, c, "")
+		if got.Use.OpenOrders != 1 || got.Use.OpenValue.String() != "90" || got.Use.DailyValue.String() != "90" {
+			t.Errorf("got %+v", got.Use)
+		}
+		if err := book.Release(t.Context(), o, true); err != nil {
+			t.Fatal(err)
+		}
+		if got := grant(t, book, order("a", "next"), "1", today, c, ""); got.Use.OpenOrders != 1 || got.Use.DailyValue.String() != "1" {
+			t.Errorf("after it was given back: %+v", got.Use)
+		}
+	})
+}
+
 func TestCeilingsOfTheWindow(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, client redis.UniversalClient, advance func(time.Duration)) {
 		book := whole(t, client)

@@ -27,10 +27,15 @@ redis.call('HSET', KEYS[1], 'passed', string.format('%.0f', passed))
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 
 local function answer(outcome, actual, wait) return {outcome, actual, wait, orders, open, sent, count, passed} end
--- The same order again, after an unknown outcome: it counts already.
-if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then return answer('', 0, 0) end
+-- The same order again, after an unknown outcome, counts already; one that asks for more under the same ID, only in part.
+local known, kept_day = string.match(redis.call('HGET', KEYS[2], ARGV[1]) or '', '^%d+|(%d+)|(.*)$')
+local asked, another = cents, 1
+if known then
+  if tonumber(known) >= cents then return answer('', 0, 0) end
+  cents, another = cents - tonumber(known), 0
+end
 for _, ceiling in ipairs({
-  {'all_accounts.max_open_orders', ARGV[7], orders + 1, 0}, {'all_accounts.max_open_value', ARGV[8], open + cents, 0},
+  {'all_accounts.max_open_orders', ARGV[7], orders + another, 0}, {'all_accounts.max_open_value', ARGV[8], open + cents, 0},
   {'all_accounts.max_daily_value', ARGV[9], sent + cents, 0},
   {'all_accounts.max_window_orders', ARGV[10], count + 1, 1}, {'all_accounts.max_window_value', ARGV[11], passed + cents, 1},
 }) do
@@ -41,8 +46,8 @@ for _, ceiling in ipairs({
 end
 if dry then return answer('', 0, 0) end
 
-orders, open, sent = orders + 1, open + cents, sent + cents
-redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f|%.0f|%s', math.floor(now / 1000), cents, day))
+orders, open, sent = orders + another, open + cents, sent + cents
+redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f|%.0f|%s', math.floor(now / 1000), asked, kept_day or day))
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
 if window_us > 0 then
   count, passed = count + 1, passed + cents
