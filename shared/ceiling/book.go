@@ -113,8 +113,8 @@ type Verdict struct {
 }
 
 // Grant lets an order that is worth value USD through, if every ceiling has room for it, and counts it from then on; value
-// is nil where no ceiling asks for it. day is today in New York, as 2006-01-02. An order that counts already is let
-// through. ErrIncomplete and ErrTooLarge say that nobody knows whether there is room.
+// is nil where no ceiling asks for it. day is today in New York, as 2006-01-02. An order that counts already asks
+// only for what it was not granted yet. ErrIncomplete and ErrTooLarge say that nobody knows whether there is room.
 func (b *Book) Grant(ctx context.Context, o Order, value *decimal.Decimal, day string, c *risk.Ceilings) (Verdict, error) {
 	return b.ask(ctx, o, value, day, c, false)
 }
