@@ -179,12 +179,7 @@ func TestSilentFeedAndTheNextOneAreTold(t *testing.T) {
 
 func TestRedisAwayUnderClients(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	i := w.start(Config{})
-	c := i.open(w.token("ACC001", time.Hour), "AAPL")
-	w.report(1, 0)
-	w.publish(1, "AAPL", 150)
-	c.until("a tick", bid("AAPL", 150))
+	w, c := newWatched(t)
 	w.redis.Close()
 	c.until("stale", func(m received) bool { return m.Type == "status" && m.State == "stale" })
 	c.send(Request{Action: "ping"})

@@ -59,12 +59,7 @@ func TestNextClientIsNotToldWhatHeldForTheFormer(t *testing.T) {
 // Redis that lost its data takes the feed's count of gaps along: the next leader begins anew, with another token.
 func TestTakeoverWithoutMemoryIsAGap(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	i := w.start(Config{})
-	c := i.open(w.token("ACC001", time.Hour), "AAPL")
-	w.report(1, 0)
-	w.publish(1, "AAPL", 150)
-	c.until("a tick", bid("AAPL", 150))
+	w, c := newWatched(t)
 	w.redis.FlushAll()
 	clear(w.sequences)
 	w.report(2, 0)

@@ -266,3 +266,14 @@ func ofType(name string) func(received) bool { return func(m received) bool { re
 func bid(symbol string, price float64) func(received) bool {
 	return func(m received) bool { return m.Type == "quote" && m.Symbol == symbol && m.BidPrice == price }
 }
+
+// newWatched is a world in which a client watches AAPL and has got a tick of the first leader.
+func newWatched(t *testing.T) (*world, *reader) {
+	t.Helper()
+	w := newWorld(t)
+	c := w.start(Config{}).open(w.token("ACC001", time.Hour), "AAPL")
+	w.report(1, 0)
+	w.publish(1, "AAPL", 150)
+	c.until("a tick", bid("AAPL", 150))
+	return w, c
+}
